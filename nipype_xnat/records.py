@@ -1,0 +1,166 @@
+"""A record: what is known of one element of an archive, as plain values.
+
+Selections yield records, the cache and the transfers work on them, and XNATQuery hands them to
+other nodes, so a record is a frozen value that pickles, compares and becomes a plain dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from .address import Address
+
+__all__ = ["Record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One element: the ids and labels of its ancestors, and for a file what its listing says.
+
+    Parameters
+    ----------
+    project : str
+        Project in which the element is seen (for a shared element not the one that owns it).
+    subject_id, subject_label, experiment_id, experiment_label : str
+        Ids of the archive, and what they are called in ``project``.
+    xsi_type : str
+        Data type of the experiment, e.g. ``xnat:mrSessionData``.
+    date : str
+        Date of the experiment, ``yyyy-mm-dd``.
+    scan_id, scan_type : str
+        A scan's ID within its session, and its type.
+    assessor_id, assessor_label, reconstruction_id : str
+    direction : str
+        ``in`` or ``out`` for resources of assessors and reconstructions, else empty.
+    resource_id : str
+        The archive's number for the resource (``xnat_abstractresource_id``).
+    resource_label : str
+    path : str
+        Path of the file within its resource.
+    size : int or None
+        Bytes, None where the listing does not say.
+    digest : str
+        MD5 in hexadecimal, empty where the archive keeps no checksums.
+    format, content, tags : str
+        The file's (or the resource's) own words.
+    fields : tuple of (str, str)
+        Further columns that were asked for, by name.
+    """
+
+    project: str = ""
+    subject_id: str = ""
+    subject_label: str = ""
+    experiment_id: str = ""
+    experiment_label: str = ""
+    xsi_type: str = ""
+    date: str = ""
+    scan_id: str = ""
+    scan_type: str = ""
+    assessor_id: str = ""
+    assessor_label: str = ""
+    reconstruction_id: str = ""
+    direction: str = ""
+    resource_id: str = ""
+    resource_label: str = ""
+    path: str = ""
+    size: int | None = None
+    digest: str = ""
+    format: str = ""
+    content: str = ""
+    tags: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def with_values(self, **values: Any) -> Record:
+        """Return a copy with some values replaced."""
+        return replace(self, **values)
+
+    def field(self, name: str) -> str:
+        """Return a further column's value, empty where there is none (names ignore case)."""
+        wanted = name.lower()
+        for key, value in self.fields:
+            if key.lower() == wanted:
+                return value
+        return ""
+
+    @property
+    def owner(self) -> Address:
+        """Address of the element that holds the resource, by ids only.
+
+        Experiments are addressed without their project, which works for shared ones too.
+        """
+        if self.experiment_id:
+            address = Address.of("data", "experiments", self.experiment_id)
+            if self.scan_id:
+                address = address / ["scans", scan_segment(self.scan_id)]
+            elif self.assessor_id:
+                address = address / ["assessors", self.assessor_id]
+            elif self.reconstruction_id:
+                address = address / ["reconstructions", scan_segment(self.reconstruction_id)]
+            return address / self.direction if self.direction else address
+        address = Address.of("data", "projects", self.project)
+        if self.subject_id or self.subject_label:
+            address = address / ["subjects", self.subject_id or self.subject_label]
+        return address
+
+    @property
+    def resource(self) -> Address:
+        """Address of the resource, by its number where that is known."""
+        return self.owner / ["resources", self.resource_id or self.resource_label]
+
+    @property
+    def file(self) -> Address:
+        """Address of the file.
+
+        Raises
+        ------
+        UsageError
+            If the file's name cannot stand in an address
+            (see :func:`nipype_xnat.address.is_addressable`).
+        """
+        return (self.resource / "files").file(self.path)
+
+    @property
+    def place(self) -> str:
+        """Where this is, in words of a select path, for messages and reports."""
+        parts = [
+            ("projects", self.project),
+            ("subjects", self.subject_label or self.subject_id),
+            ("experiments", self.experiment_label or self.experiment_id),
+            ("scans", self.scan_id),
+            ("assessors", self.assessor_label or self.assessor_id),
+            ("reconstructions", self.reconstruction_id),
+            (
+                f"{self.direction}_resources" if self.direction else "resources",
+                self.resource_label or self.resource_id,
+            ),
+            ("files", self.path),
+        ]
+        return "".join(f"/{level}/{name}" for level, name in parts if name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values that are set, as a plain dict for JSON or a node's input."""
+        values = {
+            name: value for name, value in asdict(self).items() if value not in ("", None, ())
+        }
+        if self.fields:
+            values["fields"] = dict(self.fields)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Record:
+        """Read what :meth:`to_dict` wrote; keys that a record does not have are ignored."""
+        known = {field.name for field in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        if isinstance(kept.get("fields"), Mapping):
+            kept["fields"] = tuple(kept["fields"].items())
+        return cls(**kept)
+
+
+def scan_segment(name: str) -> str:
+    """Spell a scan's ID or type for a path: XNAT takes ``/`` and ``,`` in words only.
+
+    Source: ``XNATTemplate`` of the server, which reads ``[SLASH]`` and ``[COMMA]`` back.
+    """
+    return name.replace("/", "[SLASH]").replace(",", "[COMMA]")

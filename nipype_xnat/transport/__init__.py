@@ -1,0 +1,10 @@
+"""The seam: everything that talks to an archive sends a Request and gets an Answer.
+
+Nothing above this package knows which archive answers, or how.
+"""
+
+from .credentials import Credentials
+from .http import HttpTransport
+from .request import Answer, Body, Request, Transport
+
+__all__ = ["Answer", "Body", "Credentials", "HttpTransport", "Request", "Transport"]

@@ -1,0 +1,420 @@
+"""The archive at the other end of HTTP: login session, retries, errors told apart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from .._version import __version__
+from ..errors import CannotReachServer, ConfigurationError, NotLoggedIn, ServerBroken
+from . import refusals
+from .credentials import Credentials
+from .lifetime import at_exit, watch_forks
+from .request import CHUNK, Answer, Request
+
+__all__ = ["HttpTransport"]
+
+log = logging.getLogger("nipype_xnat.transport")
+
+# XNAT sends browsers to a login page (302) where it answers 401 to programs; see
+# DefaultInteractiveAgentDetector of the server
+USER_AGENT = f"nipype_xnat/{__version__}"
+_RETRY_STATUS = frozenset({429, 502, 503, 504})
+_MAX_REDIRECTS = 5
+
+
+class _NoAuth(AuthBase):
+    """Keeps requests from taking a password out of netrc behind our back."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class HttpTransport:
+    """Send requests to one XNAT server, for one account.
+
+    The first request logs in; all others ride on that session. It is renewed when it ends in
+    mid-run, never inherited over a fork, and closed when the process ends, also in a worker of a
+    pool. One object may be used by many threads.
+
+    Parameters
+    ----------
+    server : str
+        Root address of the server, with its context path, e.g. ``https://host/xnat``.
+    credentials : Credentials, optional
+        Nobody by default.
+    verify : bool or str, optional
+        Check TLS certificates, or a file of certificates to trust. None leaves it to the
+        environment variables that requests knows.
+    proxy : str, optional
+        Address of an HTTP proxy.
+    connections : int
+        Most connections to the server at once.
+    timeout : (float, float)
+        Seconds to wait for a connection, and for the next bytes of an answer.
+    retries : int
+        How often a repeatable request is sent again after a broken connection or a status that says
+        "later" (429, 502, 503, 504).
+    """
+
+    def __init__(
+        self,
+        server: str,
+        credentials: Credentials | None = None,
+        *,
+        verify: bool | str | None = None,
+        proxy: str | None = None,
+        connections: int = 8,
+        timeout: tuple[float, float] = (15.0, 300.0),
+        retries: int = 4,
+    ) -> None:
+        self._server = _checked_server(server)
+        self.credentials = credentials or Credentials()
+        self.verify = verify
+        self.proxy = proxy
+        self.connections = connections
+        self.timeout = timeout
+        self.retries = retries
+        self._forget()
+        watch_forks(self)
+
+    @property
+    def server(self) -> str:
+        """Root address of the server, without a trailing slash."""
+        return self._server
+
+    @property
+    def account(self) -> str:
+        """Login name, without the name of an authentication provider."""
+        return self.credentials.user.rpartition("/")[2]
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether a login session is open now."""
+        return self._logged_in
+
+    def _forget(self) -> None:
+        """Drop connections and session without a word to the server: they belong to a parent."""
+        self._lock = threading.Lock()
+        self._http: requests.Session | None = None
+        self._logged_in = False
+
+    after_fork = _forget
+
+    def send(self, request: Request) -> Answer:
+        """Send a request and return the answer; see :class:`Transport`."""
+        attempt = 0
+        renewed = False
+        while True:
+            generation = self._log_in()
+            try:
+                answer = self._send_once(request)
+            except CannotReachServer as error:
+                if attempt >= self.retries or not request.may_repeat:
+                    raise
+                self._wait(attempt, None, str(error), request)
+                attempt += 1
+                continue
+            if answer.status == 401 and not self.credentials.anonymous and not renewed:
+                # the session ended in mid-run: once more with a new one
+                answer.close()
+                self._renew(generation)
+                renewed = True
+                continue
+            if answer.status in _RETRY_STATUS and request.may_repeat and attempt < self.retries:
+                after = answer.headers.get("retry-after")
+                answer.close()
+                self._wait(attempt, after, f"status {answer.status}", request)
+                attempt += 1
+                continue
+            return refusals.checked(answer, self.account)
+
+    def close(self) -> None:
+        """Log out and give up all connections; a later request logs in again."""
+        with self._lock:
+            http, logged_in = self._http, self._logged_in
+            self._http, self._logged_in = None, False
+        if http is None:
+            return
+        if logged_in:
+            try:
+                http.delete(
+                    self._server + "/data/JSESSION",
+                    timeout=(self.timeout[0], 15.0),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                log.debug("log-out from %s failed: %s", self._server, type(error).__name__)
+        http.close()
+
+    # -- the login session
+
+    def _log_in(self) -> requests.Session:
+        with self._lock:
+            if self._http is None:
+                self._http = self._new_http()
+                at_exit(self.close)
+            if not self._logged_in and not self.credentials.anonymous:
+                self._open_session(self._http)
+                self._logged_in = True
+            return self._http
+
+    def _renew(self, ended: requests.Session) -> None:
+        with self._lock:
+            # another thread may have renewed it meanwhile
+            if self._http is ended:
+                ended.close()
+                self._http, self._logged_in = None, False
+
+    def _new_http(self) -> requests.Session:
+        http = requests.Session()
+        http.headers["User-Agent"] = USER_AGENT
+        # files come as they are stored: a transparent gunzip would break .nii.gz and digests
+        http.headers["Accept-Encoding"] = "identity"
+        http.auth = _NoAuth()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self.connections, pool_block=True)
+        http.mount(self._server, adapter)
+        if self.verify is not None:
+            http.verify = self.verify
+        if self.proxy:
+            http.proxies = {"http": self.proxy, "https": self.proxy}
+        return http
+
+    def _open_session(self, http: requests.Session) -> None:
+        password = self.credentials.password()
+        asked = "POST /data/JSESSION"
+        if password is None:
+            raise NotLoggedIn(
+                f"the password of {self.account!r} is not at hand (a saved or copied connection "
+                "never holds it): log in again",
+                server=self._server,
+                asked=asked,
+                advice="make a new Interface, with a configuration file or netrc so that other "
+                "processes can log in by themselves",
+            )
+        auth = HTTPBasicAuth(
+            self.credentials.user.encode("utf-8"),
+            password.encode("utf-8"),
+        )
+        for attempt in range(self.retries + 1):
+            try:
+                response = self._exchange(
+                    lambda: http.post(
+                        self._server + "/data/JSESSION",
+                        auth=auth,
+                        timeout=self.timeout,
+                        allow_redirects=False,
+                    ),
+                    asked,
+                )
+            except CannotReachServer as error:
+                # a refused connection or an unknown name will not mend itself in a second
+                if attempt == self.retries or not refusals.is_passing(error):
+                    raise
+                self._wait(attempt, None, str(error), None)
+                continue
+            if response.status_code in _RETRY_STATUS and attempt < self.retries:
+                self._wait(attempt, response.headers.get("Retry-After"), "log-in", None)
+                continue
+            break
+        refusals.check_login(response, self._server, self.account)
+        if not http.cookies.get("JSESSIONID"):
+            http.cookies.set("JSESSIONID", response.text.split(";")[0].strip())
+        log.debug("logged in to %s as %s", self._server, self.account)
+
+    # -- one exchange
+
+    def _send_once(self, request: Request) -> Answer:
+        url = self._server + str(request.address)
+        headers = dict(request.headers)
+        if request.body is not None:
+            headers.setdefault("Content-Type", request.body.content_type)
+        method = request.method
+        with self._lock:
+            http = self._http
+        if http is None:  # closed by another thread: the next round logs in again
+            return Answer(request, 401, {}, iter(()), server=self._server)
+        for _ in range(_MAX_REDIRECTS + 1):
+            started = time.perf_counter()
+            response = self._one_response(http, method, url, request, headers)
+            log.debug(
+                "%s -> %d in %.0f ms",
+                request.asked,
+                response.status_code,
+                1000 * (time.perf_counter() - started),
+            )
+            target = response.headers.get("Location")
+            if (
+                response.status_code in (301, 302, 303, 307, 308)
+                and response.status_code not in request.accept
+                and target
+            ):
+                url = self._follow(request, response, urljoin(url, target))
+                response.close()
+                continue
+            return Answer(
+                request,
+                response.status_code,
+                dict(response.headers),
+                self._chunks(response, request),
+                server=self._server,
+                close=response.close,
+            )
+        raise ServerBroken(
+            f"redirected more than {_MAX_REDIRECTS} times",
+            server=self._server,
+            asked=request.asked,
+        )
+
+    def _one_response(
+        self,
+        http: requests.Session,
+        method: str,
+        url: str,
+        request: Request,
+        headers: dict[str, str],
+    ) -> requests.Response:
+        if request.body is None:
+            return self._exchange(
+                lambda: http.request(
+                    method,
+                    url,
+                    headers=headers,
+                    timeout=self.timeout,
+                    stream=True,
+                    allow_redirects=False,
+                ),
+                request.asked,
+            )
+        with request.body.open() as stream:
+            # an empty file object would be sent chunked, which XNAT refuses
+            data: Any = stream if request.body.length else b""
+            return self._exchange(
+                lambda: http.request(
+                    method,
+                    url,
+                    data=data,
+                    headers=headers,
+                    timeout=self.timeout,
+                    stream=True,
+                    allow_redirects=False,
+                ),
+                request.asked,
+            )
+
+    def _exchange(
+        self, call: Callable[[], requests.Response], asked: str
+    ) -> requests.Response:
+        try:
+            return call()
+        except (requests.RequestException, OSError) as error:
+            raise refusals.unreachable(error, self._server, asked, self.credentials) from error
+
+    def _chunks(self, response: requests.Response, request: Request) -> Iterator[bytes]:
+        try:
+            yield from response.iter_content(CHUNK)
+        except (requests.RequestException, OSError) as error:
+            raise refusals.unreachable(
+                error, self._server, request.asked, self.credentials
+            ) from error
+        finally:
+            response.close()
+
+    def _follow(self, request: Request, response: requests.Response, target: str) -> str:
+        """Return the address to go on with, or raise where following is wrong."""
+        if refusals.is_login_page(urlsplit(target).path):
+            raise NotLoggedIn(
+                "the server sent its login page: the account is not logged in, or its session was "
+                "ended",
+                server=self._server,
+                asked=request.asked,
+                advice="log in again; on a site with single sign-on use an alias token",
+            )
+        here, there = urlsplit(self._server), urlsplit(target)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            raise ServerBroken(
+                f"the server sends this request on to {there.scheme}://{there.hostname}, which is "
+                "another address; the login session does not go there",
+                server=self._server,
+                asked=request.asked,
+                advice="use the address that the server itself uses (often https:// for http://)",
+            )
+        if request.method not in ("GET", "HEAD"):
+            raise ServerBroken(
+                f"the server redirected a {request.method} ({response.status_code}), which would "
+                "lose what was sent",
+                server=self._server,
+                asked=request.asked,
+                advice="use the address that the server itself uses",
+            )
+        return target
+
+    def _wait(
+        self, attempt: int, retry_after: str | None, why: str, request: Request | None
+    ) -> None:
+        seconds = refusals.seconds_of(retry_after)
+        if seconds is None:
+            # doubled each time, with jitter so that many jobs do not come back together
+            seconds = 0.25 * 2**attempt * (0.5 + random.random())
+        log.info(
+            "trying again in %.1f s: %s (%s)",
+            seconds,
+            request.asked if request else "log-in",
+            why.splitlines()[0],
+        )
+        time.sleep(min(seconds, 60.0))
+
+    # -- pickling: a place to log in again from, never a session
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("_server", "credentials", "verify", "connections", "timeout", "retries", "proxy")
+        return {name: self.__dict__[name] for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+        watch_forks(self)
+
+    def __repr__(self) -> str:
+        who = self.account or "nobody"
+        return f"HttpTransport({self._server!r}, {who}, pid {os.getpid()})"
+
+
+def _checked_server(server: str) -> str:
+    text = server.strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"{refuse_secret(text)!r} is not the address of a server",
+            advice="give a full address, such as https://xnat.example.org",
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            "a user or a password must not stand in the server's address",
+            server=f"{parts.scheme}://{parts.hostname}",
+            advice="give them as user= and password=, in a configuration file, or in netrc",
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError(
+            "the server's address must not have a query or a fragment",
+            server=f"{parts.scheme}://{parts.netloc}{parts.path}",
+        )
+    return text
+
+
+def refuse_secret(address: str) -> str:
+    """Return an address without what stands before an ``@``."""
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        return address.rpartition("@")[2]
+    return f"{scheme}://{rest.rpartition('@')[2]}"
