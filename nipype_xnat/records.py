@@ -86,23 +86,27 @@ class Record:
 
     @property
     def owner(self) -> Address:
-        """Address of the element that holds the resource, by ids only.
+        """Address of the element that holds the resource.
 
-        Experiments are addressed without their project, which works for shared ones too.
+        Experiments are addressed by their id alone, which works for shared ones too; by label only
+        while the id is not known.
         """
         if self.experiment_id:
             address = Address.of("data", "experiments", self.experiment_id)
-            if self.scan_id:
-                address = address / ["scans", scan_segment(self.scan_id)]
-            elif self.assessor_id:
-                address = address / ["assessors", self.assessor_id]
-            elif self.reconstruction_id:
-                address = address / ["reconstructions", scan_segment(self.reconstruction_id)]
-            return address / self.direction if self.direction else address
-        address = Address.of("data", "projects", self.project)
-        if self.subject_id or self.subject_label:
-            address = address / ["subjects", self.subject_id or self.subject_label]
-        return address
+        else:
+            address = Address.of("data", "projects", self.project)
+            subject = self.subject_id or self.subject_label
+            if subject:
+                address = address / ["subjects", subject]
+            if self.experiment_label:
+                address = address / ["experiments", self.experiment_label]
+        if self.scan_id:
+            address = address / ["scans", scan_segment(self.scan_id)]
+        elif self.assessor_id or self.assessor_label:
+            address = address / ["assessors", self.assessor_id or self.assessor_label]
+        elif self.reconstruction_id:
+            address = address / ["reconstructions", scan_segment(self.reconstruction_id)]
+        return address / self.direction if self.direction else address
 
     @property
     def resource(self) -> Address:

@@ -1,0 +1,243 @@
+"""Where a server, an account and the local folders come from; the only reader of the environment.
+
+Secrets are read from files (a JSON configuration, netrc) or typed at a terminal, never from an
+environment variable: Nipype writes the whole environment into its result files. A variable may
+name a file.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import netrc
+import os
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError, XNATWarning
+from .transport import Credentials
+
+__all__ = ["CONFIG_VARIABLE", "Connection", "cache_folder", "connection", "save"]
+
+CONFIG_VARIABLE = "NIPYPE_XNAT_CONFIG"
+"""Environment variable that may name a JSON configuration file."""
+
+CACHE_VARIABLE = "NIPYPE_XNAT_CACHE"
+"""Environment variable that may name the folder of the cache."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A server and who logs in there.
+
+    Parameters
+    ----------
+    server : str
+        Root address.
+    credentials : Credentials
+    verify : bool or str or None
+    proxy : str or None
+    source : str
+        Where the credentials come from, in words, for messages.
+    """
+
+    server: str
+    credentials: Credentials
+    verify: bool | str | None = None
+    proxy: str | None = None
+    source: str = ""
+
+
+def connection(
+    server: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    *,
+    config: str | Path | None = None,
+    anonymous: bool = False,
+    verify: bool | str | None = None,
+    proxy: str | None = None,
+    interactive: bool = True,
+) -> Connection:
+    """Find out which server to ask, and as whom.
+
+    What is given wins; what is missing is looked for in ``config``, in netrc (``NETRC`` or
+    ``~/.netrc``), in the file that ``NIPYPE_XNAT_CONFIG`` names, and at last asked for when a person
+    sits at a terminal.
+
+    Parameters
+    ----------
+    server, user, password : str, optional
+    config : path, optional
+        JSON file ``{"server": ..., "user": ..., "password": ...}``, the one that pyxnat uses; may
+        also hold ``verify`` and ``proxy``.
+    anonymous : bool
+        Do not log in.
+    verify, proxy
+        See :class:`nipype_xnat.transport.HttpTransport`.
+    interactive : bool
+        Whether a person may be asked. Jobs set it to False.
+
+    Raises
+    ------
+    ConfigurationError
+        If something is missing, or a file cannot be read.
+    """
+    if config is None and server is None and user is None:
+        config = os.environ.get(CONFIG_VARIABLE) or None
+    if config is not None:
+        found = _of_file(Path(config).expanduser(), verify, proxy)
+        if server is not None and found.server.rstrip("/") != server.rstrip("/"):
+            raise ConfigurationError(
+                f"{config} is about {found.server}, not about {server}",
+                advice="give one of the two",
+            )
+        return found
+    terminal = interactive and sys.stdin is not None and sys.stdin.isatty()
+    if server is None:
+        if not terminal:
+            raise ConfigurationError(
+                "no server was given",
+                advice=f"give server=, config=, or name a file in {CONFIG_VARIABLE}",
+            )
+        server = input("Server: ")
+    if anonymous:
+        return Connection(server, Credentials(), verify, proxy, "anonymous")
+    if user is not None and password is not None:
+        return Connection(server, Credentials(user, password), verify, proxy, "arguments")
+    stored = _netrc_entry(server)
+    if stored is not None and (user is None or user == stored[0]):
+        reload = partial(_netrc_password, server)
+        return Connection(server, Credentials(stored[0], stored[1], reload), verify, proxy, "netrc")
+    if not terminal:
+        raise ConfigurationError(
+            f"no {'password' if user else 'account'} for this server",
+            server=server,
+            advice="give config='file.json', or add the host to ~/.netrc "
+            "(machine, login, password; mode 0600); anonymous=True reads public data",
+        )
+    if user is None:
+        user = input("User: ")
+    return Connection(
+        server, Credentials(user, password or getpass.getpass()), verify, proxy, "terminal"
+    )
+
+
+def _of_file(path: Path, verify: bool | str | None, proxy: str | None) -> Connection:
+    values = _read(path)
+    missing = [name for name in ("server", "user", "password") if not values.get(name)]
+    if missing:
+        raise ConfigurationError(
+            f"{path} lacks {', '.join(missing)}",
+            advice='it must be JSON: {"server": "https://...", "user": "...", "password": "..."}',
+        )
+    credentials = Credentials(
+        str(values["user"]), str(values["password"]), partial(_password_of, path)
+    )
+    return Connection(
+        str(values["server"]),
+        credentials,
+        values.get("verify") if verify is None else verify,
+        values.get("proxy") if proxy is None else proxy,
+        str(path),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            values = json.loads(stream.read())
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the configuration file {path}: {error.strerror}"
+        ) from error
+    except ValueError:
+        # the text may hold the password, so neither it nor the decoder's error is shown
+        raise ConfigurationError(
+            f"{path} is not JSON",
+            advice='write {"server": "https://...", "user": "...", "password": "..."}',
+        ) from None
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} must hold a JSON object")
+    if mode & 0o077:
+        warnings.warn(
+            f"{path} holds a password and other users can read it: chmod 600 {path}",
+            XNATWarning,
+            stacklevel=5,
+        )
+    return values
+
+
+def _password_of(path: Path) -> str | None:
+    try:
+        return str(_read(path)["password"])
+    except (ConfigurationError, KeyError):
+        return None
+
+
+def _netrc_entry(server: str) -> tuple[str, str] | None:
+    """Return login and password of netrc for a server, None where it has none.
+
+    The host is looked up with its port first, so that several archives on one host can be kept
+    apart; there is no default entry for unknown servers.
+    """
+    parts = urlsplit(server)
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    if not parts.hostname or not path.is_file():
+        return None
+    try:
+        hosts = netrc.netrc(str(path)).hosts
+    except (netrc.NetrcParseError, OSError) as error:
+        reason = error.msg if isinstance(error, netrc.NetrcParseError) else error.strerror
+        raise ConfigurationError(f"cannot read {path}: {reason}") from None
+    for name in (parts.netloc, parts.hostname):
+        if name in hosts:
+            login, _, password = hosts[name]
+            return (login, password) if login and password else None
+    return None
+
+
+def _netrc_password(server: str) -> str | None:
+    entry = _netrc_entry(server)
+    return entry[1] if entry else None
+
+
+def save(path: str | Path, server: str, credentials: Credentials) -> None:
+    """Write a configuration file that only its owner can read.
+
+    Parameters
+    ----------
+    path : path
+        Replaced in one step if it exists.
+    server : str
+    credentials : Credentials
+    """
+    target = Path(path).expanduser()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    values = {"server": server, "user": credentials.user, "password": credentials.password()}
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:  # mkstemp makes it 0600
+            json.dump(values, stream)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def cache_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of the cache: given, named by ``NIPYPE_XNAT_CACHE``, or the user's own."""
+    if given:
+        return Path(given).expanduser()
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nipype_xnat"

@@ -1,0 +1,336 @@
+"""Search criteria as a tree, read from nested tuples or from a text, without any traffic.
+
+Two spellings give the same tree::
+
+    [("xnat:mrSessionData/AGE", ">", "80"), [("xnat:subjectData/HANDEDNESS", "=", "left"),
+     ("xnat:subjectData/HANDEDNESS", "=", "ambidextrous"), "OR"], "AND"]
+
+    "xnat:mrSessionData/AGE > 80 and (xnat:subjectData/HANDEDNESS = left or "
+    "xnat:subjectData/HANDEDNESS = ambidextrous)"
+
+The first is pyxnat's: a list of constraints, ended by the word that joins them. A text may also be
+in pyxnat's reversed order, with AND or OR at its end. Values with blanks stand in quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ..errors import CriteriaError
+
+__all__ = ["OPERATORS", "Criteria", "Criterion", "parse"]
+
+OPERATORS = (
+    "=",
+    "!=",
+    "<",
+    ">",
+    "<=",
+    ">=",
+    "LIKE",
+    "NOT LIKE",
+    "IN",
+    "BETWEEN",
+    "IS NULL",
+    "IS NOT NULL",
+)
+"""The comparisons of XNAT's search engine."""
+
+_WITHOUT_VALUE = ("IS NULL", "IS NOT NULL")
+_FIELD = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*[/.][^\s()]+")
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One comparison.
+
+    Parameters
+    ----------
+    field : str
+        Data type and field, e.g. ``xnat:mrSessionData/AGE``.
+    operator : str
+        One of :data:`OPERATORS`.
+    value : str
+        Empty for the null tests; for LIKE, ``%`` (or ``*``) stands for any characters.
+    """
+
+    field: str
+    operator: str
+    value: str = ""
+
+    @property
+    def datatype(self) -> str:
+        """The data type before the field, e.g. ``xnat:mrSessionData``."""
+        return re.split(r"[/.]", self.field, maxsplit=1)[0]
+
+    def __str__(self) -> str:
+        if self.operator in _WITHOUT_VALUE:
+            return f"{self.field} {self.operator}"
+        plain = re.fullmatch(r"[^\s()\"']+", self.value)
+        plain_word = plain and self.value.upper() not in ("AND", "OR")
+        quote = "'" if '"' in self.value else '"'
+        value = self.value if plain_word else f"{quote}{self.value}{quote}"
+        return f"{self.field} {self.operator} {value}"
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """Comparisons (or further criteria) joined by one word.
+
+    Parameters
+    ----------
+    method : str
+        ``AND`` or ``OR``.
+    members : tuple of Criterion or Criteria
+    """
+
+    method: str
+    members: tuple[Criterion | Criteria, ...]
+
+    def __iter__(self) -> Iterator[Criterion]:
+        """Yield all comparisons, at every depth."""
+        for member in self.members:
+            if isinstance(member, Criterion):
+                yield member
+            else:
+                yield from member
+
+    @property
+    def datatypes(self) -> tuple[str, ...]:
+        """The data types that occur, in order, each once."""
+        return tuple(dict.fromkeys(criterion.datatype for criterion in self))
+
+    def to_tuples(self) -> list[Any]:
+        """Return pyxnat's nested form."""
+        members: list[Any] = [
+            (member.field, member.operator, member.value)
+            if isinstance(member, Criterion)
+            else member.to_tuples()
+            for member in self.members
+        ]
+        return [*members, self.method]
+
+    def __str__(self) -> str:
+        return f" {self.method.lower()} ".join(
+            str(member) if isinstance(member, Criterion) else f"({member})"
+            for member in self.members
+        )
+
+
+def parse(criteria: str | Sequence[Any] | Criteria) -> Criteria:
+    """Read criteria.
+
+    Parameters
+    ----------
+    criteria : str or list or Criteria
+        See the module's description.
+
+    Raises
+    ------
+    CriteriaError
+        Before any request is sent.
+    """
+    if isinstance(criteria, Criteria):
+        return criteria
+    if isinstance(criteria, str):
+        return _of_text(criteria)
+    if isinstance(criteria, Sequence):
+        return _of_list(criteria, criteria)
+    raise CriteriaError(
+        f"criteria are a text or a list of tuples, not {type(criteria).__name__}",
+        advice='for example "xnat:mrSessionData/AGE > 80"',
+    )
+
+
+def _criterion(field: str, operator: str, value: str, whole: object) -> Criterion:
+    word = " ".join(operator.upper().split())
+    word = {"==": "=", "<>": "!=", "IS": "IS"}.get(word, word)
+    if word == "IS" and value.upper() in ("NULL", "NOT NULL"):
+        word, value = f"IS {value.upper()}", ""
+    if word not in OPERATORS:
+        raise CriteriaError(
+            f"{operator!r} is not a comparison of XNAT",
+            asked=str(whole),
+            advice=f"use one of {', '.join(OPERATORS)}",
+        )
+    if not _FIELD.fullmatch(field):
+        raise CriteriaError(
+            f"{field!r} is not a field: it must name a data type and a field",
+            asked=str(whole),
+            advice="for example xnat:mrSessionData/AGE",
+        )
+    if word in _WITHOUT_VALUE:
+        value = ""
+    if word == "LIKE":
+        value = value.replace("*", "%")
+    return Criterion(field, word, value)
+
+
+def _of_list(items: Sequence[Any], whole: object) -> Criteria:
+    members: list[Criterion | Criteria] = []
+    methods: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            if item.upper() not in ("AND", "OR"):
+                raise CriteriaError(f"{item!r} joins nothing: only AND and OR do", asked=str(whole))
+            methods.append(item.upper())
+        elif (
+            isinstance(item, tuple)
+            and len(item) == 3
+            and all(not isinstance(part, (list, tuple)) for part in item)
+        ):
+            members.append(_criterion(str(item[0]), str(item[1]), str(item[2]), whole))
+        elif isinstance(item, (list, tuple)):
+            members.append(_of_list(item, whole))
+        else:
+            raise CriteriaError(
+                f"{item!r} is neither a (field, comparison, value) tuple nor a list of such",
+                asked=str(whole),
+            )
+    if not members:
+        raise CriteriaError("empty criteria", asked=str(whole))
+    if len(set(methods)) > 1:
+        raise CriteriaError(
+            "AND and OR in one list", asked=str(whole), advice="nest one of them in a list"
+        )
+    if not methods and len(members) > 1:
+        raise CriteriaError(
+            "several comparisons, and no word that joins them",
+            asked=str(whole),
+            advice="end the list with 'AND' or 'OR'",
+        )
+    return Criteria(methods[0] if methods else "AND", tuple(members))
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<paren>[()])
+        |(?P<quoted>"[^"]*"|'[^']*')
+        |(?P<symbol><=|>=|!=|<>|==|=|<|>)
+        |(?P<word>[^\s()"'<>=!]+))""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+
+    def is_word(self, *words: str) -> bool:
+        return self.kind == "word" and self.text.upper() in words
+
+
+def _of_text(text: str) -> Criteria:
+    tokens: list[_Token] = []
+    position = 0
+    stripped = text.strip()
+    if not stripped:
+        raise CriteriaError("empty criteria", advice='for example "xnat:mrSessionData/AGE > 80"')
+    while position < len(stripped):
+        found = _TOKEN.match(stripped, position)
+        if found is None:
+            raise CriteriaError(
+                f"cannot read the criteria at {stripped[position : position + 20]!r}", asked=text
+            )
+        kind = found.lastgroup or ""
+        value = found.group(kind)
+        tokens.append(_Token(kind, value[1:-1] if kind == "quoted" else value))
+        position = found.end()
+    reader = _Reader(tokens, text)
+    if tokens[-1].is_word("AND", "OR"):
+        return reader.reversed_order()
+    found_tree = reader.either()
+    if not reader.done:
+        reader.complain()
+    return found_tree if isinstance(found_tree, Criteria) else Criteria("AND", (found_tree,))
+
+
+class _Reader:
+    """Reads a list of tokens: ``or`` binds loosest, then ``and``, then parentheses."""
+
+    def __init__(self, tokens: list[_Token], text: str) -> None:
+        self.tokens = tokens
+        self.text = text
+        self.position = 0
+
+    @property
+    def done(self) -> bool:
+        return self.position >= len(self.tokens)
+
+    def complain(self, wanted: str = "") -> NoReturn:
+        at = "at the end" if self.done else f"at {self.tokens[self.position].text!r}"
+        raise CriteriaError(
+            f"cannot read the criteria {at}" + (f": {wanted} is missing" if wanted else ""),
+            asked=self.text,
+            advice='for example "xnat:mrSessionData/AGE > 80 and xnat:subjectData/GENDER = F"; '
+            "values with blanks need quotes",
+        )
+
+    def take(self, wanted: str) -> _Token:
+        if self.done:
+            self.complain(wanted)
+        self.position += 1
+        return self.tokens[self.position - 1]
+
+    def next_is(self, *words: str) -> bool:
+        return not self.done and self.tokens[self.position].is_word(*words)
+
+    def either(self) -> Criterion | Criteria:
+        return self._joined("OR", self.both)
+
+    def both(self) -> Criterion | Criteria:
+        return self._joined("AND", self.single)
+
+    def _joined(self, word: str, part: Any) -> Criterion | Criteria:
+        members = [part()]
+        while self.next_is(word):
+            self.position += 1
+            members.append(part())
+        return members[0] if len(members) == 1 else Criteria(word, tuple(members))
+
+    def single(self) -> Criterion | Criteria:
+        if not self.done and self.tokens[self.position] == _Token("paren", "("):
+            self.position += 1
+            inside = self.either()
+            if self.done or self.tokens[self.position] != _Token("paren", ")"):
+                self.complain(")")
+            self.position += 1
+            return inside
+        return self.comparison()
+
+    def comparison(self) -> Criterion:
+        field = self.take("a field").text
+        operator = self.take("a comparison").text
+        if operator.upper() == "NOT" and self.next_is("LIKE"):
+            operator += " " + self.take("LIKE").text
+        elif operator.upper() == "IS":
+            if self.next_is("NOT"):
+                operator += " " + self.take("NOT").text
+            operator += " " + self.take("NULL").text
+            return _criterion(field, operator, "", self.text)
+        value = self.take("a value")
+        if value.kind in ("paren", "symbol"):
+            self.position -= 1
+            self.complain("a value")
+        text = value.text
+        if operator.upper() == "BETWEEN" and self.next_is("AND"):
+            self.position += 1
+            text = f"{text} AND {self.take('a value').text}"
+        return _criterion(field, operator, text, self.text)
+
+    def reversed_order(self) -> Criteria:
+        """Read pyxnat's reversed order: each AND or OR joins all that stands before it."""
+        waiting: list[Criterion | Criteria] = []
+        while not self.done:
+            if self.next_is("AND", "OR"):
+                word = self.take("").text.upper()
+                if not waiting:
+                    self.complain("a comparison")
+                waiting = [Criteria(word, tuple(waiting))]
+            else:
+                waiting.append(self.comparison())
+        tree = waiting[0]
+        return tree if isinstance(tree, Criteria) else Criteria("AND", (tree,))

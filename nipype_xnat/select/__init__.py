@@ -1,0 +1,1 @@
+"""Selecting: text to paths, paths to few requests, answers to elements."""

@@ -1,0 +1,118 @@
+"""Reading and writing the fields of an element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..address import Address
+from ..errors import BadRequest, NotFound
+from ..levels import LEVELS
+from ..records import Record
+from ..tables import Row, rows
+from ..transport import Request, Transport
+
+__all__ = ["Attributes"]
+
+
+class Attributes:
+    """The fields of one element, by XNAT's short names or by xpath.
+
+    Parameters
+    ----------
+    transport : Transport
+    level : str
+    identified : callable
+        Returns the element's record with its id.
+    event : mapping
+        Query parameters of each write.
+    address : callable
+        Returns the element's address.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        level: str,
+        identified: Callable[[], Record],
+        event: Mapping[str, str],
+        address: Callable[[], Address],
+    ) -> None:
+        self._transport = transport
+        self._level = level
+        self._identified = identified
+        self._event = event
+        self._address = address
+
+    def get(self, name: str) -> str:
+        """Return the value of one field, empty where it has none.
+
+        Parameters
+        ----------
+        name : str
+            A short name (``type``, ``date``, ``gender``) or an xpath
+            (``xnat:mrSessionData/scanner/manufacturer``).
+
+        Raises
+        ------
+        BadRequest
+            If the archive does not know the field.
+        """
+        return self.mget([name])[0]
+
+    def mget(self, names: Sequence[str]) -> list[str]:
+        """Return the values of several fields, in one request."""
+        row = self._row(names)
+        known = {key.lower(): value for key, value in row.items()}
+        values = []
+        for name in names:
+            if name.lower() not in known:
+                raise BadRequest(
+                    f"the archive knows no field {name!r} of a {self._level}",
+                    server=self._transport.server,
+                    advice="give an xpath, such as xnat:subjectData/demographics[@xsi:type="
+                    "xnat:demographicData]/age",
+                )
+            values.append(known[name.lower()])
+        return values
+
+    def set(self, name: str, value: Any) -> None:
+        """Write one field."""
+        self.mset({name: value})
+
+    def mset(self, values: Mapping[str, Any]) -> None:
+        """Write several fields, in one request."""
+        address = self._address().ask(values).ask(self._event)
+        self._transport.send(Request("PUT", address)).close()
+
+    def _row(self, names: Sequence[str]) -> Row:
+        record = self._identified()
+        if self._level == "project":
+            listing, key, wanted = Address.of("data", "projects"), "ID", record.project
+        elif self._level == "subject":
+            # by its own id the listing of the site finds it, whatever project shows it
+            listing, key, wanted = Address.of("data", "subjects"), "ID", record.subject_id
+        elif self._level == "experiment":
+            listing, key, wanted = Address.of("data", "experiments"), "ID", record.experiment_id
+        elif self._level == "assessor":
+            listing, key, wanted = Address.of("data", "experiments"), "ID", record.assessor_id
+        else:
+            plural = LEVELS[self._level].plural
+            listing = Address(self._address().segments[:-1])
+            key = "ID"
+            wanted = record.scan_id if plural == "scans" else record.reconstruction_id
+        columns = ",".join(dict.fromkeys(["ID", *names]))
+        address = listing.ask(format="json", columns=columns)
+        if self._level not in ("scan", "reconstruction"):
+            address = address.ask(ID=wanted)
+        if self._level == "assessor":
+            address = address.ask(xsiType="xnat:imageAssessorData")
+        answer = self._transport.send(Request("GET", address, expect="json"))
+        for row in rows(answer):
+            if row.get(key) == wanted:
+                return row
+        raise NotFound(
+            f"there is no {self._level} {wanted!r}",
+            server=self._transport.server,
+            asked=str(address),
+        )

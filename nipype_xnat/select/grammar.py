@@ -1,0 +1,446 @@
+"""The language of select paths: from text to Path values, without any traffic.
+
+::
+
+    /projects/P/subjects/*01/experiments         wildcards * and ? match ids and labels
+    /project/P/subject/S1                        singular names, exact names: one element
+    /projects/subjects                           missing stars are filled in
+    //experiments                                any way down to that level
+    /projects/P//scans/*/resources/NIFTI/files   ... also in the middle
+    /projects/P/experiments/*/scans/*[type=T1w*][quality!=unusable]
+    /projects/P/experiments/*/scans/*/resources/*/files/*[name=*.nii.gz,*.img]
+
+A filter compares a field of the element: ``=`` and ``!=`` with alternatives separated by commas,
+``<``, ``>``, ``<=`` and ``>=`` with one value (numbers as numbers, all else as text, which is right
+for dates). Wildcards work in all alternatives; quotes make a name or a value literal, as in
+``[type="T1w/MPRAGE, sag"]`` or ``resources/"NIFTI data"``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from ..errors import SelectSyntaxError
+from ..levels import LEVELS, Level, by_name, paths_down
+
+__all__ = ["ANY", "Filter", "Path", "Pattern", "Step", "parse"]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A name, or a name with wildcards.
+
+    Parameters
+    ----------
+    text : str
+        What to look for; ``*`` stands for any characters, ``?`` for one, unless ``literal``.
+    literal : bool
+    """
+
+    text: str
+    literal: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether only one name fits."""
+        return self.literal or not ("*" in self.text or "?" in self.text)
+
+    @property
+    def anything(self) -> bool:
+        """Whether every name fits."""
+        return not self.literal and self.text == "*"
+
+    def matches(self, *names: str) -> bool:
+        """Tell whether one of an element's names fits; case matters, as in XNAT."""
+        if self.anything:
+            return True
+        if self.exact:
+            return self.text in names
+        expression = re.compile(
+            "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in self.text),
+            re.DOTALL,
+        )
+        return any(expression.fullmatch(name) for name in names)
+
+    def __str__(self) -> str:
+        plain = re.fullmatch(r"[^\[\]\"',/=<>!]*", self.text)
+        if not self.literal and plain:
+            return self.text
+        if self.literal and plain and not set("*?") & set(self.text):
+            return self.text
+        quote = "'" if '"' in self.text else '"'
+        return f"{quote}{self.text}{quote}"
+
+
+ANY = Pattern("*")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on one field of an element.
+
+    Parameters
+    ----------
+    field : str
+        A column's name, e.g. ``type``, ``date``, or an xpath.
+    operator : str
+        One of ``= != < > <= >=``.
+    values : tuple of Pattern
+        Alternatives.
+    """
+
+    field: str
+    operator: str
+    values: tuple[Pattern, ...]
+
+    def accepts(self, value: str) -> bool:
+        """Tell whether a field's value fits."""
+        if self.operator in ("=", "!="):
+            hit = any(pattern.matches(value) for pattern in self.values)
+            return hit if self.operator == "=" else not hit
+        wanted = self.values[0].text
+        if not value:
+            return False
+        left: float | str = value
+        right: float | str = wanted
+        try:
+            left, right = float(value), float(wanted)
+        except ValueError:
+            left, right = value, wanted
+        return bool(
+            {
+                "<": left < right,  # type: ignore[operator]
+                ">": left > right,  # type: ignore[operator]
+                "<=": left <= right,  # type: ignore[operator]
+                ">=": left >= right,  # type: ignore[operator]
+            }[self.operator]
+        )
+
+    def __str__(self) -> str:
+        return f"[{self.field}{self.operator}{','.join(map(str, self.values))}]"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One level of a path: which of its elements are meant.
+
+    Parameters
+    ----------
+    level : str
+        Name of the level.
+    pattern : Pattern
+    filters : tuple of Filter
+        All of them must accept.
+    """
+
+    level: str
+    pattern: Pattern = ANY
+    filters: tuple[Filter, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the step names one element and nothing has to be asked to know which."""
+        return self.pattern.exact and not self.filters
+
+    def __str__(self) -> str:
+        level = LEVELS[self.level]
+        name = level.name if self.exact else level.plural
+        return f"/{name}/{self.pattern}{''.join(map(str, self.filters))}"
+
+
+@dataclass(frozen=True)
+class Path:
+    """A way down the tree, one step a level.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+    """
+
+    steps: tuple[Step, ...] = field(default=())
+
+    @property
+    def level(self) -> str:
+        """Level of the elements that the path names."""
+        return self.steps[-1].level if self.steps else "root"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the path names one element by its exact names."""
+        return bool(self.steps) and all(step.exact for step in self.steps)
+
+    def step(self, *levels: str) -> Step | None:
+        """Return the step of one of these levels, None where the path has none."""
+        return next((step for step in self.steps if step.level in levels), None)
+
+    def down(self, level: str, pattern: str | Pattern = ANY) -> Path:
+        """Return the path with one more step.
+
+        Raises
+        ------
+        SelectSyntaxError
+            If the level is not below this one.
+        """
+        _check_child(self.level, level, str(self))
+        if isinstance(pattern, str):
+            pattern = Pattern(pattern)
+        return Path((*self.steps, Step(level, pattern)))
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.steps)) or "/"
+
+
+def _check_child(parent: str, child: str, text: str) -> None:
+    if parent == "root":
+        if child not in ("project", "experiment"):
+            raise SelectSyntaxError(
+                f"a path cannot start with {LEVELS[child].plural!r}",
+                asked=text,
+                advice=f"write //{LEVELS[child].plural}, or start with /projects or /experiments",
+            )
+        return
+    if child not in LEVELS[parent].children:
+        below = ", ".join(LEVELS[name].plural for name in LEVELS[parent].children) or "nothing"
+        raise SelectSyntaxError(
+            f"there are no {LEVELS[child].plural} below a {parent}: there is {below}", asked=text
+        )
+
+
+_OPERATOR = re.compile(r"!=|<=|>=|=|<|>")
+_QUOTES = "\"'"
+
+
+@dataclass
+class _Token:
+    """One segment of the text, not yet known to be a level or a name."""
+
+    text: str
+    quoted: bool
+    filters: tuple[Filter, ...]
+    deep: bool  # preceded by //
+
+
+def parse(text: str) -> list[Path]:
+    """Read a select path.
+
+    Parameters
+    ----------
+    text : str
+        See the module's description.
+
+    Returns
+    -------
+    list of Path
+        More than one where ``//`` can go down in several ways.
+
+    Raises
+    ------
+    SelectSyntaxError
+        Before any request is sent.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise SelectSyntaxError("an empty select path", advice="for example /projects/P/subjects")
+    tokens = list(_tokens(text.strip()))
+    return [Path(tuple(steps)) for steps in _steps(tokens, "root", text)]
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    scanner = _Scanner(text if text.startswith("/") else "/" + text)
+    in_files = False
+    while not scanner.done:
+        deep = scanner.slashes()
+        if scanner.done:
+            if deep:
+                raise SelectSyntaxError("a path cannot end with //", asked=text)
+            return  # a trailing slash says nothing
+        # what follows files/ is a path of its own, whose slashes are folders
+        name, quoted = scanner.name(through_slashes=in_files)
+        filters = tuple(scanner.filters())
+        if not name and not quoted and not filters:
+            scanner.complain()
+        yield _Token(name, quoted, filters, deep)
+        level = None if quoted else by_name(name)
+        in_files = level is not None and level.name == "file"
+
+
+class _Scanner:
+    """Reads a select path from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+
+    @property
+    def done(self) -> bool:
+        return self.position >= len(self.text)
+
+    def complain(self) -> NoReturn:
+        rest = self.text[self.position : self.position + 20]
+        raise SelectSyntaxError(
+            f"cannot read the path at {rest!r} (character {self.position + 1})",
+            asked=self.text,
+            advice='quote names that hold / [ ] or quotes: resources/"a[b]"',
+        )
+
+    def slashes(self) -> bool:
+        """Take one slash or two, and tell whether it was two."""
+        if self.text[self.position] != "/":
+            self.complain()
+        deep = self.text.startswith("//", self.position)
+        self.position += 2 if deep else 1
+        return deep
+
+    def name(self, through_slashes: bool) -> tuple[str, bool]:
+        """Take a name; the second value tells whether it was quoted."""
+        start = self.position
+        quote = self.text[start]
+        if quote in _QUOTES:
+            end = self.text.find(quote, start + 1)
+            if end < 0:
+                self.complain()
+            self.position = end + 1
+            if not self.done and self.text[self.position] not in "/[":
+                self.complain()
+            return self.text[start + 1 : end], True
+        stops = "[" if through_slashes else "[]/"
+        while not self.done and self.text[self.position] not in stops:
+            self.position += 1
+        return self.text[start : self.position].strip(), False
+
+    def filters(self) -> Iterator[Filter]:
+        """Take all filters that stand here."""
+        while not self.done and self.text[self.position] == "[":
+            start = self.position
+            self._skip_bracket()
+            yield _filter(self.text[start + 1 : self.position - 1], self.text)
+
+    def _skip_bracket(self) -> None:
+        start = self.position
+        depth = 0
+        for position, char in _outside_quotes(self.text, start):
+            depth += (char == "[") - (char == "]")
+            if depth == 0:
+                self.position = position + 1
+                return
+        self.complain()
+
+
+def _outside_quotes(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
+    """Yield the characters of a text that are in no quotes, with their places."""
+    quote = ""
+    for position in range(start, len(text)):
+        char = text[position]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES:
+            quote = char
+        else:
+            yield position, char
+
+
+def _filter(text: str, whole: str) -> Filter:
+    """Read what stands between the brackets of a filter."""
+    depth = 0
+    for position, char in _outside_quotes(text):
+        # an xpath may have brackets of its own: fields/field[name=iq]/field
+        depth += (char == "[") - (char == "]")
+        found = _OPERATOR.match(text, position) if depth == 0 else None
+        if found is None:
+            continue
+        name, operator = text[:position].strip(), found.group(0)
+        values = tuple(_values(text[found.end() :]))
+        if not name:
+            break
+        if operator not in ("=", "!=") and len(values) != 1:
+            raise SelectSyntaxError(f"{operator} takes one value, not {len(values)}", asked=whole)
+        return Filter(name, operator, values)
+    raise SelectSyntaxError(
+        f"cannot read the filter [{text}]",
+        asked=whole,
+        advice="write [field=value], for example [type=T1w] or [date>=2020-01-01]",
+    )
+
+
+def _values(text: str) -> Iterator[Pattern]:
+    """Yield the alternatives of a filter: separated by commas, quoted where literal."""
+    cuts = [position for position, char in _outside_quotes(text) if char == ","]
+    for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(text)], strict=True):
+        value = text[start:end].strip()
+        if len(value) > 1 and value[0] in _QUOTES and value[-1] == value[0]:
+            yield Pattern(value[1:-1], literal=True)
+        else:
+            yield Pattern(value)
+
+
+def _steps(tokens: list[_Token], parent: str, text: str) -> Iterator[list[Step]]:
+    """Yield the ways to read a list of tokens below a level."""
+    if not tokens:
+        yield []
+        return
+    head, rest = tokens[0], tokens[1:]
+    level, rest = _level_of(head, rest, parent, text)
+    pattern, filters, rest = _identifier(level, head, rest)
+    step = Step(level.name, pattern, filters)
+    if not head.deep:
+        _check_child(parent, level.name, text)
+        for more in _steps(rest, level.name, text):
+            yield [step, *more]
+        return
+    ways = paths_down(parent, level.name)
+    if not ways:
+        raise SelectSyntaxError(f"there is no way down from {parent} to {level.name}", asked=text)
+    for way in ways:
+        between = [Step(name) for name in way[1:-1]]
+        for more in _steps(rest, level.name, text):
+            yield [*between, step, *more]
+
+
+def _level_of(
+    head: _Token, rest: list[_Token], parent: str, text: str
+) -> tuple[Level, list[_Token]]:
+    level = None if head.quoted else by_name(head.text)
+    if level is None and head.text in ("in", "out") and rest:
+        below = by_name(rest[0].text)
+        if below is not None and below.name == "resource":  # XNAT's own spelling: in/resources
+            return LEVELS[f"{head.text}_resource"], rest[1:]
+    if level is None:
+        words = ", ".join(entry.plural for entry in LEVELS.values())
+        raise SelectSyntaxError(
+            f"{head.text!r} is not a level of XNAT's tree",
+            asked=text,
+            advice=f"after {parent} comes one of: {words}",
+        )
+    if head.filters and rest and not rest[0].deep and by_name(rest[0].text) is None:
+        raise SelectSyntaxError(
+            "filters follow the name, not the level", asked=text, advice="scans/*[type=T1w]"
+        )
+    return level, rest
+
+
+def _identifier(
+    level: Level, head: _Token, rest: list[_Token]
+) -> tuple[Pattern, tuple[Filter, ...], list[_Token]]:
+    """Take the name that follows a level; a missing one is a star."""
+    if rest and not rest[0].deep:
+        following = rest[0]
+        word = None if following.quoted else by_name(following.text)
+        is_level = word is not None and (
+            word.name in level.children or (word.name == "resource" and not level.children)
+        )
+        is_direction = (
+            not following.quoted
+            and following.text in ("in", "out")
+            and f"{following.text}_resource" in level.children
+            and len(rest) > 1
+            and getattr(by_name(rest[1].text), "name", "") == "resource"
+        )
+        if level.name == "file" or not (is_level or is_direction):
+            return (
+                Pattern(following.text or "*", literal=following.quoted),
+                head.filters + following.filters,
+                rest[1:],
+            )
+    return ANY, head.filters, rest

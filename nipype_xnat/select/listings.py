@@ -1,0 +1,282 @@
+"""The listings that answer a selection: one function a request, from rows to records.
+
+Facts about the answers come from the server's source: which columns a listing has
+(QueryOrganizerResource), what joins give (one row per session, scan and resource), and how the URI
+of a file names its owner (FileList).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..address import Address
+from ..errors import UnreadableAnswer
+from ..records import Record
+from ..tables import Row, rows
+from ..transport import Request, Transport
+
+__all__ = ["SCAN", "SESSION", "Listings", "file_record", "owner_of"]
+
+SCAN = "xnat:imageScanData"
+SESSION = "xnat:imageSessionData"
+_ASSESSOR = "xnat:imageAssessorData"
+
+
+class Listings:
+    """Ask one archive for tables.
+
+    Parameters
+    ----------
+    transport : Transport
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def table(self, address: Address, expect: str = "csv") -> Iterator[Row]:
+        """Yield the rows of a listing."""
+        request = Request("GET", address.ask(format=expect), expect=expect)
+        return rows(self.transport.send(request))
+
+    def projects(self, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield all projects that the account may see."""
+        address = Address.of("data", "projects")
+        if columns:
+            address = address.ask(columns=_columns("ID", "name", *columns))
+        for row in self.table(address):
+            yield Record(project=row.get("ID", ""), fields=tuple(row.items()))
+
+    def subjects(self, project: str, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield the subjects of a project, shared ones too."""
+        address = Address.of("data", "projects", project, "subjects")
+        for row in self.table(address.ask(columns=_columns("ID", "label", "project", *columns))):
+            yield Record(
+                project=project,
+                subject_id=row.get("ID", ""),
+                subject_label=row.get("label", ""),
+                fields=tuple(row.items()),
+            )
+
+    def experiments(
+        self,
+        project: str | None,
+        subject: str | None = None,
+        *,
+        xsi_type: str | None = None,
+        columns: Sequence[str] = (),
+        scan_columns: Sequence[str] | None = None,
+        with_resources: bool = False,
+    ) -> Iterator[Record]:
+        """Yield the experiments of a project (shared ones too), of a subject, or of the site.
+
+        Parameters
+        ----------
+        project : str or None
+            None for all that the account may see, by ``/data/experiments``.
+        subject : str, optional
+            Label or id of one subject.
+        xsi_type : str, optional
+            Only this data type.
+        columns : sequence of str
+            Further columns of the experiments.
+        scan_columns : sequence of str, optional
+            When given, the experiments are image sessions and each record is a session with one of
+            its scans (or with none).
+        with_resources : bool
+            With the scans' resources: a record per session, scan and resource label.
+        """
+        if project is None:
+            address = Address.of("data", "experiments")
+        elif subject is None:
+            address = Address.of("data", "projects", project, "experiments")
+        else:
+            address = Address.of("data", "projects", project, "subjects", subject, "experiments")
+        wanted = ["ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType"]
+        wanted += columns
+        if scan_columns is not None:
+            xsi_type = xsi_type or SESSION
+            wanted += [f"{SCAN}/ID", f"{SCAN}/type", *map(scan_column, scan_columns)]
+            if with_resources:
+                wanted.append(f"{SCAN}/file/label")
+        elif project is None:
+            xsi_type = xsi_type or SESSION
+        address = address.ask(xsiType=xsi_type, columns=_columns(*wanted))
+        for row in self.table(address):
+            values = _lower(row)
+            yield Record(
+                project=project or row.get("project", ""),
+                subject_id=row.get("subject_ID", ""),
+                subject_label=row.get("subject_label", ""),
+                experiment_id=row.get("ID", "") or row.get("session_ID", ""),
+                experiment_label=row.get("label", ""),
+                xsi_type=row.get("xsiType", ""),
+                date=row.get("date", ""),
+                scan_id=values.get(f"{SCAN}/ID".lower(), ""),
+                scan_type=values.get(f"{SCAN}/type".lower(), ""),
+                resource_label=values.get(f"{SCAN}/file/label".lower(), ""),
+                fields=tuple(row.items()),
+            )
+
+    def scans(self, session: Record, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield the scans of one session."""
+        address = session.owner / "scans"
+        if columns:
+            wanted = _columns("ID", "type", "quality", "series_description", "xsiType", *columns)
+            address = address.ask(columns=wanted)
+        for row in self.table(address, "json"):
+            yield session.with_values(
+                scan_id=row.get("ID", ""),
+                scan_type=row.get("type", ""),
+                fields=tuple(row.items()),
+            )
+
+    def assessors(self, session: Record, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield the assessors of one session."""
+        address = session.owner / "assessors"
+        address = address.ask(columns=_columns("ID", "label", "xsiType", "date", *columns))
+        for row in self.table(address, "json"):
+            yield session.with_values(
+                assessor_id=row.get("ID", ""),
+                assessor_label=row.get("label", ""),
+                fields=tuple(row.items()),
+            )
+
+    def reconstructions(self, session: Record, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield the reconstructions of one session."""
+        address = session.owner / "reconstructions"
+        if columns:
+            address = address.ask(columns=_columns("ID", "type", *columns))
+        for row in self.table(address, "json"):
+            yield session.with_values(
+                reconstruction_id=row.get("ID", ""), fields=tuple(row.items())
+            )
+
+    def resources(self, owner: Record) -> Iterator[Record]:
+        """Yield the resources of one element, those without files too."""
+        for row in self.table(owner.owner / "resources", "json"):
+            yield owner.with_values(
+                resource_id=row.get("xnat_abstractresource_id", ""),
+                resource_label=row.get("label", ""),
+                format=row.get("format", ""),
+                content=row.get("content", ""),
+                tags=row.get("tags", ""),
+                fields=tuple(row.items()),
+            )
+
+    def files(self, resource: Record) -> Iterator[Record]:
+        """Yield the files of one resource."""
+        return (
+            file_record(resource, row) for row in self.table(resource.resource / "files", "json")
+        )
+
+    def files_of(self, owner: Record, label: str = "") -> Iterator[Record]:
+        """Yield the files of all resources of one element, or of those with a label."""
+        address = owner.owner
+        if label:
+            address = address / ["resources", label]
+        return (file_record(owner, row) for row in self.table(address / "files", "json"))
+
+    def site_assessors(self, project: str, columns: Sequence[str] = ()) -> Iterator[Record]:
+        """Yield the assessors that a project owns, each with the id of its session."""
+        wanted = _columns("ID", "label", "xsiType", "date", "session_ID", *columns)
+        address = Address.of("data", "experiments").ask(
+            xsiType=_ASSESSOR, project=project, columns=wanted
+        )
+        for row in self.table(address):
+            yield Record(
+                project=project,
+                experiment_id=row.get("session_ID", ""),
+                assessor_id=row.get("ID", ""),
+                assessor_label=row.get("label", ""),
+                fields=tuple(row.items()),
+            )
+
+    # -- many sessions in one request
+
+    @staticmethod
+    def batch_address(
+        sessions: Sequence[str],
+        inside: Sequence[str] = (),
+        labels: Sequence[str] = (),
+    ) -> Address:
+        """Return the address of the files of several sessions.
+
+        Parameters
+        ----------
+        sessions : sequence of str
+            Experiment ids.
+        inside : sequence of str
+            What stands between the sessions and their resources, e.g. ``("scans", "1,2")``.
+        labels : sequence of str
+            Labels of resources; empty for all.
+        """
+        address = Address.of("data", "experiments", ",".join(sessions)) / inside
+        if labels:
+            address = address / ["resources", ",".join(labels)]
+        return address / "files"
+
+    def file_rows(self, address: Address) -> list[Row]:
+        """Return a file listing's rows."""
+        return list(self.table(address, "json"))
+
+
+def owner_of(uri: str) -> dict[str, str]:
+    """Read the ids of a file's owner from the URI of a listing, which is not percent-encoded.
+
+    Raises
+    ------
+    UnreadableAnswer
+        If it is not the address of a file.
+    """
+    head, separator, path = uri.partition("/files/")
+    parts = head.strip("/").split("/")
+    if not separator or "resources" not in parts:
+        raise UnreadableAnswer(f"{uri!r} in a file listing is not the address of a file")
+    values = {"path": path}
+    position = 0
+    names = {
+        "projects": "project",
+        "subjects": "subject_id",
+        "experiments": "experiment_id",
+        "scans": "scan_id",
+        "assessors": "assessor_id",
+        "reconstructions": "reconstruction_id",
+        "resources": "resource_id",
+    }
+    while position < len(parts):
+        word = parts[position]
+        if word in ("in", "out"):
+            values["direction"] = word
+        elif word in names and position + 1 < len(parts):
+            position += 1
+            values[names[word]] = parts[position]
+        position += 1
+    return values
+
+
+def file_record(owner: Record, row: Row) -> Record:
+    """Make a file's record of its owner's and of a row of a file listing."""
+    return owner.with_values(
+        resource_id=row.get("cat_ID", "") or owner.resource_id,
+        resource_label=row.get("collection", "") or owner.resource_label,
+        path=owner_of(row["URI"])["path"] if "URI" in row else row.get("Name", ""),
+        size=int(row["Size"]) if row.get("Size", "").isdigit() else None,
+        digest=row.get("digest", "").lower(),
+        format=row.get("file_format", ""),
+        content=row.get("file_content", ""),
+        tags=row.get("file_tags", ""),
+        fields=(("Name", row.get("Name", "")),),
+    )
+
+
+def scan_column(name: str) -> str:
+    """Spell a scan's field as a column of a joined listing."""
+    return name if ":" in name else f"{SCAN}/{name}"
+
+
+def _columns(*names: str) -> str:
+    return ",".join(dict.fromkeys(names))
+
+
+def _lower(row: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in row.items()}
