@@ -1,0 +1,1 @@
+"""From field addresses and criteria to SQLAlchemy expressions."""

@@ -1,0 +1,201 @@
+"""Display fields: what the search engine calls the fields of a type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from nipype_xnat.archive.datatypes import DataType, Dictionary, displays
+from nipype_xnat.archive.query.sources import Sources
+from nipype_xnat.archive.storage import schema as s
+
+_DAYS = 365
+_LETTERS = {
+    "gender": {"male": "M", "female": "F", "M": "M", "F": "F", "other": "O"},
+    "handedness": {"right": "R", "left": "L", "ambidextrous": "A"},
+}
+
+
+def of(datatype: DataType) -> dict[str, Mapping[str, Any]]:
+    """List the display fields of a type, those of its ancestors included."""
+    found: dict[str, Mapping[str, Any]] = {}
+    table = displays()["fields"]
+    for name in reversed(datatype.lineage):
+        found.update(table.get(name, {}))
+    return found
+
+
+def defaults(datatype: DataType) -> list[str]:
+    """List the fields that a type shows when nobody says which."""
+    table = displays()["defaults"]
+    for name in datatype.lineage:
+        if name in table:
+            return list(table[name])
+    return []
+
+
+def find(dictionary: Dictionary, element: str, field: str) -> Mapping[str, Any] | None:
+    """Find a display field."""
+    datatype = dictionary.get(element)
+    return of(datatype).get(field) if datatype is not None else None
+
+
+def expression(
+    sources: Sources, element: str, entry: Mapping[str, Any], value: str | None
+) -> tuple[sa.ColumnElement[Any], str]:
+    """Turn a display field into an expression and the datatype of its values."""
+    datatype = sources.dictionary.get(element)
+    assert datatype is not None
+    if "path" in entry:
+        found, declared = sources.expression(f"{datatype.name}/{entry['path']}")
+        return found, declared if declared != "string" else str(entry["type"])
+    special, _, argument = str(entry["special"]).partition(":")
+    maker = _SPECIAL[special]
+    return maker(sources, datatype, argument or value or ""), str(entry["type"])
+
+
+def _field(sources: Sources, address: str) -> Any:
+    return sources.expression(address)[0]
+
+
+def _label(sources: Sources, datatype: DataType, _: str) -> Any:
+    return sa.func.coalesce(
+        _field(sources, f"{datatype.name}/label"), _field(sources, f"{datatype.name}/ID")
+    )
+
+
+def _label_in(sources: Sources, datatype: DataType, project: str) -> Any:
+    alias = sources.alias_of(datatype)
+    shared = (
+        sa.select(s.share.c.label)
+        .where(s.share.c.element_pk == alias.c.pk, s.share.c.project == project)
+        .scalar_subquery()
+    )
+    own = sa.case((alias.c.project == project, alias.c.label), else_=None)
+    return sa.func.coalesce(shared, own, alias.c.id)
+
+
+def _letter(which: str) -> Any:
+    def make(sources: Sources, datatype: DataType, _: str) -> Any:
+        found = _field(sources, f"{datatype.name}/demographics/{which}")
+        whens = [(found == word, letter) for word, letter in _LETTERS[which].items()]
+        return sa.case(*whens, else_=sa.case((found.is_(None), None), else_="U"))
+
+    return make
+
+
+def _year(date: Any) -> Any:
+    return sa.cast(sa.func.substr(date, 1, 4), sa.Integer)
+
+
+def _birth_year(sources: Sources, datatype: DataType, _: str) -> Any:
+    front = f"{datatype.name}/demographics"
+    yob = sa.cast(_field(sources, f"{front}/yob"), sa.Integer)
+    return sa.func.coalesce(yob, _year(_field(sources, f"{front}/dob")))
+
+
+def _age(sources: Sources, datatype: DataType, _: str) -> Any:
+    # whole years of 365 days, as the server's generated definition counts them;
+    # else the difference of the years; else the age that was entered
+    date = _field(sources, f"{datatype.name}/date")
+    front = "xnat:subjectData/demographics"
+    dob = _field(sources, f"{front}/dob")
+    yob = sa.cast(_field(sources, f"{front}/yob"), sa.Integer)
+    entered = sa.cast(_field(sources, f"{front}/age"), sa.Integer)
+    days = sa.func.julianday(date) - sa.func.julianday(dob)
+    # CAST cuts towards zero, the definition rounds down
+    years = sa.cast(days / _DAYS, sa.Integer) - sa.case((days < 0, 1), else_=0)
+    return sa.func.coalesce(years, _year(date) - yob, entered)
+
+
+def _projects(sources: Sources, datatype: DataType, _: str) -> Any:
+    alias = sources.alias_of(datatype)
+    shared = (
+        sa.select(sa.func.group_concat(s.share.c.project, ", "))
+        .where(s.share.c.element_pk == alias.c.pk)
+        .scalar_subquery()
+    )
+    return sa.case(
+        (shared.is_(None), sa.literal("<") + alias.c.project + ">"),
+        else_=sa.literal("<") + alias.c.project + ">, <" + shared + ">",
+    )
+
+
+def _variable(sources: Sources, datatype: DataType, name: str) -> Any:
+    return _field(sources, f"{datatype.name}/fields/field[name={name}]/field")
+
+
+def _count(sources: Sources, datatype: DataType, counted: str) -> Any:
+    alias, e = sources.alias_of(datatype), s.element.alias()
+    family = sources.dictionary.family(counted)
+    return (
+        sa.select(sa.func.count())
+        .where(e.c.subject_pk == alias.c.pk, e.c.xsi_type.in_(family))
+        .scalar_subquery()
+    )
+
+
+def _project_count(sources: Sources, datatype: DataType, counted: str) -> Any:
+    alias, e = sources.alias_of(datatype), s.element.alias()
+    family = sources.dictionary.family(counted or "xnat:subjectData")
+    return (
+        sa.select(sa.func.count())
+        .where(e.c.project == alias.c.id, e.c.xsi_type.in_(family))
+        .scalar_subquery()
+    )
+
+
+def _scan_counts(sources: Sources, datatype: DataType, _: str) -> Any:
+    alias, e = sources.alias_of(datatype), s.element.alias()
+    grouped = (
+        sa.select(
+            (
+                sa.func.coalesce(e.c.scan_type, "") + "(" + sa.cast(sa.func.count(), sa.Text) + ")"
+            ).label("text")
+        )
+        .where(e.c.session_pk == alias.c.pk, e.c.kind == "scan")
+        .group_by(e.c.scan_type)
+        .order_by(e.c.scan_type)
+        .correlate(alias)
+        .subquery()
+    )
+    return sa.select(sa.func.group_concat(grouped.c.text, ", ")).scalar_subquery()
+
+
+def _scan_count(sources: Sources, datatype: DataType, wanted: str) -> Any:
+    alias, e = sources.alias_of(datatype), s.element.alias()
+    conditions = [e.c.session_pk == alias.c.pk, e.c.kind == "scan"]
+    if wanted:
+        conditions.append(e.c.scan_type == wanted)
+    return sa.select(sa.func.count()).where(*conditions).scalar_subquery()
+
+
+def _of_session(column: str) -> Any:
+    def make(sources: Sources, datatype: DataType, _: str) -> Any:
+        alias, e = sources.alias_of(datatype), s.element.alias()
+        return sa.select(e.c[column]).where(e.c.pk == alias.c.session_pk).scalar_subquery()
+
+    return make
+
+
+_SPECIAL: dict[str, Any] = {
+    "label": _label,
+    "label_in": _label_in,
+    "gender_text": _letter("gender"),
+    "handedness_text": _letter("handedness"),
+    "birth_year": _birth_year,
+    "age": _age,
+    "projects": _projects,
+    "variable": _variable,
+    "count": _count,
+    "project_count": _project_count,
+    "subject_count": _project_count,
+    "scan_counts": _scan_counts,
+    "scan_count": _scan_count,
+    "scan_count_type": _scan_count,
+    "session_label": _of_session("label"),
+    "session_project": _of_session("project"),
+    "session_date": _of_session("date"),
+}

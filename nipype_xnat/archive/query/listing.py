@@ -1,0 +1,193 @@
+"""The listings of the resource tree: columns, filters, paging."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nipype_xnat.archive import values
+from nipype_xnat.archive.datatypes import DataType, Dictionary, shortcuts
+from nipype_xnat.archive.people import Rights
+from nipype_xnat.archive.query.sources import Sources, UnknownField
+from nipype_xnat.archive.query.table import Table
+from nipype_xnat.archive.storage import schema as s
+
+_PRIMARY = {
+    "project": "ID",
+    "subject": "ID",
+    "experiment": "ID",
+    "scan": "xnat_imagescandata_id",
+    "recon": "xnat_reconstructedimagedata_id",
+}
+_DATE = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}")
+
+
+@dataclass
+class Listing:
+    """What a listing is of.
+
+    Attributes
+    ----------
+    names : str
+        Whose short names apply: ``project``, ``subject``, ``experiment``, ``assessor``,
+        ``scan`` or ``recon``.
+    base : str
+        The most general type of its rows.
+    default : sequence of str
+        The columns shown when none are asked for.
+    uri : str
+        What stands before the id in the URI column; empty for none.
+    project : str or None
+        The project in whose eyes it is seen.
+    """
+
+    names: str
+    base: str
+    default: Sequence[str]
+    uri: str = ""
+    project: str | None = None
+    subject_pk: int | None = None
+    session_pk: int | None = None
+    title: str = ""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    columns: str | None = None
+    xsi_type: str | None = None
+    limit: str | None = None
+    offset: str | None = None
+
+
+def _mapping(names: str) -> dict[str, str]:
+    table = shortcuts()[names]
+    return {**table["write"], **table["read"]}
+
+
+def root_type(dictionary: Dictionary, listing: Listing) -> DataType:
+    """Choose the root: as asked, or the most special type among the fields used."""
+    base = dictionary.get(listing.base)
+    assert base is not None
+    if listing.xsi_type and "," not in listing.xsi_type:
+        asked = dictionary.get(listing.xsi_type)
+        if asked is None:
+            raise UnknownField(listing.xsi_type)
+        return asked
+    names = _mapping(listing.names)
+    used = list(listing.filters)
+    used += (listing.columns or "").split(",")
+    found = base
+    for key in used:
+        address = key if "/" in key else names.get(key, "")
+        known = dictionary.get(address.partition("/")[0])
+        if known is not None and known.name != found.name and known.is_a(found.name):
+            found = known
+    return found
+
+
+def criterion(expression: Any, declared: str, wanted: str) -> sa.ColumnElement[bool]:
+    """Turn the value of a listing's filter into a condition; commas mean "or"."""
+    parts = [part.strip() for part in wanted.split(",")]
+    return sa.or_(*(_one(expression, declared, part) for part in parts))
+
+
+def _one(expression: Any, declared: str, part: str) -> sa.ColumnElement[bool]:
+    if declared in {"integer", "float"}:
+        number = sa.cast(expression, sa.Float)
+        low, dash, high = part.partition("-")
+        try:
+            if dash and low:
+                return sa.and_(number >= float(low), number <= float(high))
+            return number == float(part)
+        except ValueError as error:
+            raise UnknownField(part) from error
+    if declared in {"date", "datetime"}:
+        low, dash, high = part.partition("-")
+        if dash:
+            start, end = values.parse_date(low) or low, values.parse_date(high) or high
+            return sa.and_(expression >= start, expression <= end)
+        return expression == (values.parse_date(part) or part)
+    if "*" in part or "%" in part:
+        return expression.like(f"%{part.replace('*', '%')}%")
+    return expression == part
+
+
+def run(
+    connection: Connection, dictionary: Dictionary, rights: Rights, listing: Listing, page: int
+) -> Table:
+    """Answer a listing.
+
+    Raises
+    ------
+    UnknownField
+        When a column or filter names a field that does not exist.
+    """
+    root = root_type(dictionary, listing)
+    sources = Sources(dictionary, root, listing.project)
+    names = _mapping(listing.names)
+    wanted = [f"{root.name}/{_PRIMARY[root.kind]}"]
+    asked = listing.columns
+    default = not asked or asked == "DEFAULT"
+    for key in listing.default if default else str(asked).split(","):
+        key = key.strip()
+        address = key if "/" in key else names.get(key)
+        if address is not None and address.lower() not in {w.lower() for w in wanted}:
+            wanted.append(address)
+    labels = {address.lower(): key for key, address in names.items()}
+    columns = [labels.get(address.lower(), address.lower()) for address in wanted]
+    expressions = [sources.expression(address)[0] for address in wanted]
+    where = sources.conditions()
+    for key, value in listing.filters.items():
+        address = key if "/" in key else names.get(key)
+        if address is None or key == "xsiType" or not value:
+            continue
+        where.append(criterion(*sources.expression(address), value))
+    if listing.xsi_type and "," in listing.xsi_type:
+        family = {t for n in listing.xsi_type.split(",") for t in dictionary.family(n.strip())}
+        where.append(sources.row.c.xsi_type.in_(family))
+    if listing.subject_pk is not None:
+        where.append(sources.row.c.subject_pk == listing.subject_pk)
+    if listing.session_pk is not None:
+        where.append(sources.row.c.session_pk == listing.session_pk)
+    if listing.project is None and listing.session_pk is None:
+        visible = readable_rows(sources, rights)
+        if visible is not None:
+            where.append(visible)
+    query = sa.select(sources.row.c.id, *(e.label(f"c{n}") for n, e in enumerate(expressions)))
+    query = query.select_from(sources.source).where(*where).order_by(sources.row.c.pk)
+    paged = listing.limit is not None or listing.offset is not None
+    if paged and listing.limit != "*":
+        query = query.limit(int(listing.limit or page)).offset(int(listing.offset or 0))
+    rows: list[Sequence[Any]] = []
+    for key, *cells in connection.execute(query):
+        rows.append([*cells, listing.uri + key] if listing.uri else cells)
+    if listing.uri:
+        columns = [*columns, "URI"]
+    table = Table(columns, rows, title=listing.title)
+    if not paged:
+        table.total = str(len(rows))
+    return table
+
+
+def readable_rows(sources: Sources, rights: Rights) -> sa.ColumnElement[bool] | None:
+    """Restrict rows to what the person may read; None where that is everything."""
+    allowed = rights.readable()
+    if allowed is None:
+        return None
+    c = sources.row.c
+    if sources.root.kind == "project":
+        return c.id.in_(allowed)
+    if sources.root.kind in {"scan", "recon"}:
+        session = s.element.alias()
+        shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))
+        visible = sa.select(session.c.pk).where(
+            sa.or_(session.c.project.in_(allowed), session.c.pk.in_(shared))
+        )
+        return c.session_pk.in_(visible)
+    shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))
+    return sa.or_(c.project.in_(allowed), c.pk.in_(shared))
+
+
+__all__ = ["Listing", "criterion", "readable_rows", "root_type", "run"]

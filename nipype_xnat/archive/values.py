@@ -1,0 +1,93 @@
+"""What a value must look like to be kept in a field, and how it is written down."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from nipype_xnat.archive.datatypes import Field
+from nipype_xnat.archive.errors import Invalid
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
+_DATE_FORMS = ("%Y-%m-%d", "%m/%d/%Y", "%Y%m%d", "%m-%d-%Y")
+_TIME_FORMS = ("%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%H%M%S")
+_LIMITS = {"note": 10000, "operator": 255}
+
+
+def now() -> str:
+    """Say what time it is, as tables show it."""
+    stamp = dt.datetime.now()
+    return f"{stamp:%Y-%m-%d %H:%M:%S}.{stamp.microsecond // 1000}"
+
+
+def _date(text: str) -> str:
+    for form in _DATE_FORMS:
+        try:
+            return dt.datetime.strptime(text.strip(), form).date().isoformat()
+        except ValueError:
+            continue
+    raise Invalid(f"'{text}' is not a date")
+
+
+def _time(text: str) -> str:
+    for form in _TIME_FORMS:
+        try:
+            moment = dt.datetime.strptime(text.strip().rstrip("Z"), form).time()
+        except ValueError:
+            continue
+        return moment.strftime("%H:%M:%S")
+    raise Invalid(f"'{text}' is not a time")
+
+
+def _datetime(text: str) -> str:
+    cleaned = text.strip().rstrip("Z").replace("T", " ")
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M", "%Y-%m-%d"):
+        try:
+            return dt.datetime.strptime(cleaned, form).strftime("%Y-%m-%d %H:%M:%S.0")
+        except ValueError:
+            continue
+    raise Invalid(f"'{text}' is not a date and time")
+
+
+def parse_date(text: str) -> str | None:
+    """Read a date in any of the usual forms; None when it is none."""
+    try:
+        return _date(text)
+    except Invalid:
+        return None
+
+
+def canonical(field: Field, text: str) -> str:
+    """Check a value against its field, and write it in the one way it is kept.
+
+    Raises
+    ------
+    Invalid
+        When the field does not take such a value.
+    """
+    if text == "":
+        return ""
+    if field.choices and text not in field.choices:
+        allowed = ", ".join(field.choices)
+        raise Invalid(f"'{text}' is not a value of {field.path}; it takes: {allowed}")
+    try:
+        if field.datatype == "integer":
+            return str(int(text.strip()))
+        if field.datatype == "float":
+            return repr(float(text.strip()))
+    except ValueError as error:
+        raise Invalid(f"'{text}' is not a number, as {field.path} demands") from error
+    if field.datatype == "date":
+        return _date(text)
+    if field.datatype == "time":
+        return _time(text)
+    if field.datatype == "datetime":
+        return _datetime(text)
+    if field.datatype == "boolean":
+        if text.lower() not in {"true", "false", "0", "1"}:
+            raise Invalid(f"'{text}' is neither true nor false")
+        return "1" if text.lower() in {"true", "1"} else "0"
+    limit = _LIMITS.get(field.path.rsplit("/", 1)[-1])
+    if limit and len(text) > limit:
+        raise Invalid(f"the value of {field.path} is longer than {limit} characters")
+    return text

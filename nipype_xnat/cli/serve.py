@@ -1,0 +1,71 @@
+"""``nipype-xnat serve``: run a local archive."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import signal
+import sys
+import threading
+from pathlib import Path
+
+NAME = "serve"
+HELP = "run a local XNAT archive that keeps everything in one folder"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the archive")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--seed", choices=["demo"], help="fill the archive with a cohort")
+    parser.add_argument("--context", default="", help="path before /data, such as /xnat")
+    parser.add_argument("--certificate", type=Path, help="certificate file, for TLS")
+    parser.add_argument("--key", type=Path, help="key file of the certificate")
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from nipype_xnat.archive import Archive, Site
+    from nipype_xnat.archive.errors import Refused
+
+    if bool(args.certificate) != bool(args.key):
+        print("--certificate and --key belong together", file=sys.stderr)
+        return 2
+    try:
+        archive = Archive(args.root, Site(context=args.context.rstrip("/")))
+    except Refused as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with archive:
+        if not _loopback(args.host) and archive.default_password():
+            print(
+                f"refusing to serve on {args.host} while the password of admin is the default",
+                file=sys.stderr,
+            )
+            return 1
+        certificate = (str(args.certificate), str(args.key)) if args.certificate else None
+        site = archive.site
+        with archive.running(args.port, args.host, certificate=certificate) as url:
+            if args.seed == "demo":
+                from nipype_xnat.demo.cohort import seed
+
+                seed(url, site.admin, site.password)
+            known = site.password if archive.default_password() else "(as set)"
+            print(
+                f"XNAT archive ready at {url}/ user {site.admin} password {known}", flush=True
+            )
+            stopped.wait()
+    return 0

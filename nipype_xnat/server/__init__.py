@@ -1,0 +1,1 @@
+"""The archive's wire form: XNAT's REST protocol over HTTP."""

@@ -1,0 +1,207 @@
+"""The forms in which answers leave: tables, texts, error pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from nipype_xnat.archive.query.table import Table
+
+VARY = "Accept-Charset, Accept-Encoding, Accept-Language, Accept"
+TYPES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "xml": "text/xml",
+    "html": "text/html",
+    "txt": "text/plain",
+    "text": "text/plain",
+    "zip": "application/zip",
+    "tar": "application/x-tar",
+    "tar.gz": "application/x-gtar",
+    "tgz": "application/x-gtar",
+    "xlist": "application/xList",
+    "xcat": "application/xcat+xml",
+    "xar": "application/xar",
+    "jpeg": "image/jpeg",
+}
+_STATUS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    409: "Conflict",
+    410: "Gone",
+    412: "Precondition Failed",
+    415: "Unsupported Media Type",
+    417: "Expectation Failed",
+    422: "Unprocessable Entity",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+}
+_BREAKS = re.compile(r"[\r\n]+")
+
+
+def plain(content: str | bytes, content_type: str, status: int = 200) -> Response:
+    """Answer with a body of an exact content type."""
+    response = Response(content, status=status)
+    response.headers["Content-Type"] = content_type
+    return response
+
+
+def text(content: str = "", status: int = 200) -> Response:
+    """Answer with a short text, in the encoding that XNAT uses for texts."""
+    response = plain(
+        content.encode("iso-8859-1", "replace"), "text/plain; charset=ISO-8859-1", status
+    )
+    response.headers["Vary"] = VARY
+    return response
+
+
+def streamed(chunks: Iterable[bytes], content_type: str, status: int = 200) -> Response:
+    """Answer with a body of unknown length."""
+    response = Response(chunks, status=status, direct_passthrough=True)
+    response.headers["Content-Type"] = content_type
+    response.headers["Vary"] = VARY
+    return response
+
+
+def failure(status: int, message: str = "", allow: Iterable[str] = ()) -> Response:
+    """Answer with the status page that XNAT's framework shows."""
+    reason = message or _STATUS.get(status, "Error")
+    page = (
+        "<html>\n<head>\n   <title>Status page</title>\n</head>\n"
+        '<body style="font-family: sans-serif;">\n'
+        f'<p style="font-size: 1.2em;font-weight: bold;margin: 1em 0px;">{escape(reason)}</p>\n'
+        f"<h3>{escape(reason)}</h3>\n"
+        "<p>You can get technical details "
+        '<a href="http://www.w3.org/Protocols/rfc2616/rfc2616-sec10.html">here</a>.<br>\n'
+        'Please continue your visit at our <a href="/">home page</a>.\n</p>\n</body>\n</html>\n'
+    )
+    response = plain(page, "text/html; charset=UTF-8", status)
+    if allow:
+        response.headers["Allow"] = ", ".join(allow)
+    return response
+
+
+def container_failure(status: int, message: str = "") -> Response:
+    """Answer with the page that the servlet container shows."""
+    reason = _STATUS.get(status, "Error")
+    page = (
+        '<!doctype html><html lang="en"><head><title>HTTP Status '
+        f"{status} \u2013 {reason}</title></head><body><h1>HTTP Status {status} \u2013 {reason}"
+        f"</h1><p><b>Message</b> {escape(message)}</p></body></html>"
+    )
+    return plain(page, "text/html;charset=utf-8", status)
+
+
+def cell(value: Any) -> str:
+    """Write a value of a table; nothing becomes a blank."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def table(found: Table, kind: str) -> Response:
+    """Answer with a table.
+
+    Parameters
+    ----------
+    found : Table
+        The rows.
+    kind : str
+        ``json``, ``csv``, ``xml`` or ``html``; anything else gives JSON.
+    """
+    if kind == "csv":
+        return streamed(_csv(found), TYPES["csv"])
+    if kind == "xml":
+        return streamed(_xml(found), TYPES["xml"])
+    if kind == "html":
+        return streamed(_html(found), TYPES["html"])
+    return streamed(_json(found), TYPES["json"])
+
+
+def _batches(pieces: Iterable[str]) -> Iterator[bytes]:
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > 1 << 16:
+            yield "".join(held).encode()
+            held, size = [], 0
+    if held:
+        yield "".join(held).encode()
+
+
+def _json(found: Table) -> Iterator[bytes]:
+    def pieces() -> Iterator[str]:
+        yield '{"ResultSet":{'
+        if found.properties:
+            yield f'"Columns":{json.dumps(list(found.properties))},'
+        yield '"Result":['
+        for number, row in enumerate(found.rows):
+            record = {name: cell(value) for name, value in zip(found.columns, row, strict=False)}
+            yield ("," if number else "") + json.dumps(record, ensure_ascii=False)
+        yield "]"
+        for name, value in found.extra.items():
+            yield f",{json.dumps(name)}:{json.dumps(value)}"
+        if found.total is not None:
+            yield f',"totalRecords":{json.dumps(found.total)}'
+        if found.title:
+            yield f',"title":{json.dumps(found.title)}'
+        yield "}}"
+
+    return _batches(pieces())
+
+
+def _csv(found: Table) -> Iterator[bytes]:
+    def pieces() -> Iterator[str]:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        for row in (found.columns, *found.rows):
+            writer.writerow([_BREAKS.sub(" ", cell(value)) for value in row])
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+
+    return _batches(pieces())
+
+
+def _xml(found: Table) -> Iterator[bytes]:
+    def pieces() -> Iterator[str]:
+        total = f' totalRecords="{found.total}"' if found.total is not None else ""
+        title = f' title="{escape(found.title)}"' if found.title else ""
+        yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{title}{total}>\n<results>'
+        yield "<columns>"
+        for name in found.columns:
+            yield f"<column>{escape(name)}</column>"
+        yield "</columns>\n<rows>\n"
+        for row in found.rows:
+            cells = "".join(f"<cell>{escape(cell(value))}</cell>" for value in row)
+            yield f"<row>{cells}</row>\n"
+        yield "</rows></results></ResultSet>\n"
+
+    return _batches(pieces())
+
+
+def _html(found: Table) -> Iterator[bytes]:
+    def pieces() -> Iterator[str]:
+        yield "<html><body><table><thead><tr>"
+        yield "".join(f"<th>{escape(name)}</th>" for name in found.columns)
+        yield "</tr></thead><tbody>"
+        for row in found.rows:
+            yield "<tr>" + "".join(f"<td>{escape(cell(v))}</td>" for v in row) + "</tr>"
+        yield "</tbody></table></body></html>\n"
+
+    return _batches(pieces())

@@ -1,0 +1,174 @@
+"""The WSGI application: who is asking, what it means, how errors are told."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from werkzeug.wrappers import Request, Response
+
+from nipype_xnat.archive import errors
+from nipype_xnat.archive.archive import Archive
+from nipype_xnat.archive.people import GUEST, Person
+from nipype_xnat.server import answers, login
+from nipype_xnat.server.call import Call, HttpFailure, escape
+from nipype_xnat.server.routes import build
+from nipype_xnat.server.sessions import Sessions
+
+log = logging.getLogger("nipype_xnat.server")
+
+_STATUS: list[tuple[type[errors.ArchiveError], int]] = [
+    (errors.Invalid, 400),
+    (errors.Unusable, 417),
+    (errors.Unparsable, 422),
+    (errors.NotLoggedIn, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Refused, 400),
+    (errors.Gone, 410),
+    (errors.Broken, 500),
+]
+#: what Spring's firewall refuses in a path before XNAT sees it
+_FIREWALL = re.compile(r";|%3b|%2f|%5c|\\|%25|%2e|//|[^\x21-\x7e]", re.I)
+#: what Tomcat refuses raw in a request target
+_RAW = re.compile(r'[\[\]{}|^"<>\\` ]|[^\x21-\x7e]')
+_DOTS = re.compile(r"(^|/)\.{1,2}(/|$)")
+_TUNNELLED = {"GET", "PUT", "DELETE", "HEAD", "POST"}
+_SAFE = {"GET", "HEAD"}
+
+
+class Application:
+    """XNAT's REST interface on an archive, as a WSGI application.
+
+    Parameters
+    ----------
+    archive : Archive
+        What is served.
+    """
+
+    def __init__(self, archive: Archive):
+        self.archive = archive
+        self.sessions = Sessions(
+            archive.site.session_timeout, archive.site.max_sessions, archive.count_session
+        )
+        self.router = build()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        response = self._answer(request, environ)
+        if request.method == "HEAD":
+            response = _headless(response)
+        return response(environ, start_response)
+
+    def _answer(self, request: Request, environ: dict[str, Any]) -> Response:
+        target = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or request.path)
+        if "://" in target.split("?", 1)[0]:
+            target = "/" + target.split("://", 1)[1].partition("/")[2]
+        path, _, query = target.partition("?")
+        if _RAW.search(query) or _RAW.search(path):
+            return answers.container_failure(400, "Invalid character found in the request target")
+        if _FIREWALL.search(path) or _DOTS.search(path):
+            return answers.container_failure(500, "The request was rejected")
+        context = self.archive.site.context
+        if context:
+            if path != context and not path.startswith(context + "/"):
+                return answers.container_failure(404)
+            path = path[len(context) :]
+        method = str(request.method)
+        call = Call(self.archive, self.sessions, request, method, path)
+        tunnelled = (call.param("method") or "").upper()
+        if method == "POST" and tunnelled in _TUNNELLED:
+            call.method = tunnelled
+        try:
+            response = self._serve(call)
+        finally:
+            call.close()
+        for name, value in call.headers.items():
+            response.headers.add(name, value)
+        self._stamp(call, response)
+        return response
+
+    def _serve(self, call: Call) -> Response:
+        segments = [segment for segment in call.path.split("/")[1:]]
+        try:
+            refused = login.identify(call)
+            if refused is not None:
+                return refused
+            return self._dispatch(call, segments)
+        except HttpFailure as problem:
+            if call.path.startswith("/xapi"):
+                response = answers.plain(problem.message, "text/plain", problem.status)
+            else:
+                response = answers.failure(problem.status, problem.message)
+            response.headers.update(problem.headers)
+            return response
+        except errors.ArchiveError as problem:
+            status = next(code for kind, code in _STATUS if isinstance(problem, kind))
+            if call.path.startswith("/xapi"):
+                body = "" if status == 403 else str(problem)
+                return answers.plain(body, "text/plain", status)
+            return answers.failure(status, str(problem))
+        except Exception:
+            # whatever went wrong, one request must not take the connection along
+            log.exception("%s %s failed", call.method, call.path)
+            return answers.failure(500)
+
+    def _dispatch(self, call: Call, segments: list[str]) -> Response:
+        match = self.router.match(segments)
+        if match is None:
+            if segments[:1] in (["data"], ["REST"], ["xapi"]):
+                raise HttpFailure(404)
+            return login.front_page(call)
+        route, names, call.rest = match
+        call.entry = "/" + segments[0]
+        call.names = {name: escape(value) for name, value in names.items()}
+        method = "GET" if call.method == "HEAD" else call.method
+        if method not in route.methods:
+            return answers.failure(405, allow=[*route.methods, "HEAD"])
+        response: Response = route.handler(call)
+        return response
+
+    def _stamp(self, call: Call, response: Response) -> None:
+        if call.session is not None and call.session.id in _alive(self.sessions, call):
+            timeout = int(self.sessions.timeout * 1000)
+            response.headers.add(
+                "Set-Cookie",
+                f'SESSION_EXPIRATION_TIME="{int(time.time() * 1000)},{timeout}"; Version=1; Path='
+                f"{self.archive.site.context or '/'}",
+            )
+
+
+def _alive(sessions: Sessions, call: Call) -> set[str]:
+    assert call.session is not None
+    found = sessions.get(call.session.id)
+    return {found.id} if found else set()
+
+
+def _headless(response: Response) -> Response:
+    if response.is_streamed and "Content-Length" not in response.headers:
+        response.close()
+        response.response = []
+        return response
+    length = response.headers.get("Content-Length") or response.calculate_content_length()
+    response.close()
+    response.response = []
+    if length is not None:
+        response.automatically_set_content_length = False
+        response.headers["Content-Length"] = str(length)
+    return response
+
+
+def raw_segment(text: str) -> str:
+    """Decode a path segment where XNAT decodes it."""
+    return unquote(text)
+
+
+__all__ = ["GUEST", "Application", "Person", "raw_segment"]

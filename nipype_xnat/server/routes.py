@@ -1,0 +1,146 @@
+"""The table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nipype_xnat.server.handlers import account, elements, filetree, listings, saving, search
+from nipype_xnat.server.router import Route, Router
+
+Handler = Callable[..., Any]
+_READ = ("GET",)
+_LIST = ("GET", "POST")
+_ELEMENT = ("GET", "PUT", "DELETE")
+_TREE = ("GET", "PUT", "POST", "DELETE")
+
+
+def _by_method(get: Handler, post: Handler) -> Handler:
+    def handler(call: Any) -> Any:
+        return post(call) if call.method == "POST" else get(call)
+
+    return handler
+
+
+_P = "/projects/{project}"
+_S = _P + "/subjects/{subject}"
+#: where sessions stand that have scans below them
+_SESSIONS = (_S + "/experiments/{session}", "/experiments/{session}")
+_EXPERIMENTS = (
+    _S + "/experiments/{experiment}",
+    _P + "/experiments/{experiment}",
+    "/experiments/{experiment}",
+)
+
+
+def _project(elements_: Any, call: Any) -> Any:
+    return elements_.project(call.names["project"])
+
+
+def tree() -> list[Route]:
+    """List the routes of the resource tree, without their prefixes."""
+    subject = elements.resource(elements.find_subject, "subject", saving.put_subject)
+    experiment = elements.resource(elements.find_experiment, "experiment", saving.put_experiment)
+    assessor = elements.resource(
+        elements.find_below("experiment", "assessor"), "assessor", saving.put_assessor
+    )
+    scan = elements.resource(elements.find_below("scan", "scan"), "scan", saving.put_scan)
+    recon = elements.resource(
+        elements.find_below("recon", "recon"), "reconstruction", saving.put_recon
+    )
+    project = elements.resource(_project, "project", saving.put_project)
+    routes = [
+        Route("/projects", _by_method(listings.projects, saving.post_project), _LIST),
+        Route(_P, project, _ELEMENT),
+        Route("/subjects", listings.subjects, _READ),
+        Route(_P + "/subjects", _by_method(listings.subjects, saving.post_subject), _LIST),
+        Route(_S, subject, _ELEMENT),
+        Route("/subjects/{subject}", subject, _ELEMENT),
+        Route("/experiments", listings.experiments, _READ),
+    ]
+    listed = _by_method(listings.project_experiments, saving.post_experiment)
+    routes.append(Route(_P + "/experiments", listed, _LIST))
+    routes.append(Route(_S + "/experiments", listed, _LIST))
+    routes += [Route(front, experiment, _ELEMENT) for front in _EXPERIMENTS]
+    for front in _SESSIONS:
+        routes += [
+            Route(front + "/scans", _by_method(listings.scans, saving.post_scan), _LIST),
+            Route(front + "/scans/{scan}", scan, _ELEMENT),
+            Route(
+                front + "/reconstructions", _by_method(listings.recons, saving.post_recon), _LIST
+            ),
+            Route(front + "/reconstructions/{recon}", recon, _ELEMENT),
+            Route(
+                front + "/assessors", _by_method(listings.assessors, saving.post_assessor), _LIST
+            ),
+            Route(front + "/assessors/{assessor}", assessor, _ELEMENT),
+        ]
+    return routes + files()
+
+
+def files() -> list[Route]:
+    """List the routes of resources and files, without their prefixes."""
+    fronts = [_P, _S, "/subjects/{subject}", *_EXPERIMENTS]
+    for session in _SESSIONS:
+        fronts.append(session + "/scans/{scan}")
+        for below in ("/reconstructions/{recon}", "/assessors/{experiment}"):
+            fronts += [session + below, session + below + "/in", session + below + "/out"]
+    found = []
+    for front in fronts:
+        direction = front.rpartition("/")[2]
+        resources, one, tree_files = filetree.resources, filetree.resource, filetree.tree_files
+        if direction in {"in", "out"}:
+            resources = _directed(resources, direction)
+            one = _directed(one, direction)
+            tree_files = _directed(tree_files, direction)
+        found += [
+            Route(front + "/resources", resources, _LIST),
+            Route(front + "/resources/{resource}", one, _TREE),
+            Route(front + "/resources/{resource}/files", tree_files, _TREE),
+        ]
+        if front != _P + "/experiments/{experiment}":
+            found.append(Route(front + "/files", tree_files, _TREE))
+    return found
+
+
+def _directed(handler: Handler, direction: str) -> Handler:
+    def directed(call: Any) -> Any:
+        call.names["direction"] = direction
+        return handler(call)
+
+    return directed
+
+
+def plain() -> list[Route]:
+    """List the routes that have no ``/archive`` form, without their prefixes."""
+    return [
+        Route("/JSESSION", account.jsession, ("GET", "POST", "PUT", "DELETE")),
+        Route("/auth", account.auth, _READ),
+        Route("/services/auth", account.services_auth, ("GET", "POST", "PUT")),
+        Route("/services/tokens", account.tokens, _READ),
+        Route("/user/{login}/sessions", account.sessions_of, _READ),
+        Route("/search", search.search, ("POST",)),
+    ]
+
+
+def xapi() -> list[Route]:
+    """List the routes of the newer half of the interface."""
+    return [
+        Route("/xapi/users/username", account.username, _READ),
+        Route("/xapi/siteConfig/buildInfo", account.build_info, _READ),
+    ]
+
+
+def build() -> Router:
+    """Make the router of the whole interface."""
+    router = Router()
+    for entry in ("/data", "/REST"):
+        for route in tree():
+            for prefix in ("", "/archive"):
+                template = entry + prefix + route.template
+                router.add(Route(template, route.handler, route.methods))
+        for route in plain():
+            router.add(Route(entry + route.template, route.handler, route.methods))
+    for route in xapi():
+        router.add(route)
+    return router

@@ -1,0 +1,101 @@
+"""Running the application on a socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cheroot import server as cheroot_server
+from cheroot import wsgi
+
+from nipype_xnat.archive.archive import Archive, Logged, Middleware
+from nipype_xnat.server.app import Application
+
+
+class _Request(cheroot_server.HTTPRequest):  # type: ignore[misc]
+    """Answers an oversized header block as Tomcat does."""
+
+    def simple_response(self, status: str, msg: str = "") -> None:
+        if str(status).startswith(("413", "414")):
+            status = "400 Bad Request"
+            self.close_connection = True
+        super().simple_response(status, msg)
+
+
+class _Connection(cheroot_server.HTTPConnection):  # type: ignore[misc]
+    RequestHandlerClass = _Request
+
+
+class _Server(wsgi.Server):  # type: ignore[misc]
+    ConnectionClass = _Connection
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Keep quiet about clients that hang up."""
+
+
+def _logging(archive: Archive, application: Callable[..., Any]) -> Callable[..., Any]:
+    def logged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        path, _, query = str(environ.get("REQUEST_URI") or environ["PATH_INFO"]).partition("?")
+
+        def start(status: str, *rest: Any) -> Any:
+            archive.requests.append(
+                Logged(environ["REQUEST_METHOD"], path, query, int(status[:3]))
+            )
+            return start_response(status, *rest)
+
+        return application(environ, start)
+
+    return logged
+
+
+def _listen(
+    application: Callable[..., Any],
+    host: str,
+    port: int,
+    threads: int,
+    max_header: int,
+    certificate: tuple[str, str] | None,
+) -> wsgi.Server:
+    server = _Server(
+        (host, port), application, numthreads=threads, request_queue_size=256, timeout=60
+    )
+    server.max_request_header_size = max_header
+    server.shutdown_timeout = 2
+    server.expiration_interval = 0.1
+    if certificate is not None:
+        from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+        server.ssl_adapter = BuiltinSSLAdapter(*certificate)
+    return server
+
+
+@contextmanager
+def serving(
+    archive: Archive,
+    *,
+    port: int,
+    host: str,
+    middleware: Sequence[Middleware] = (),
+    threads: int = 16,
+    certificate: tuple[str, str] | None = None,
+) -> Iterator[str]:
+    """Serve an archive from a thread of its own, and give its base URL."""
+    application: Callable[..., Any] = Application(archive)
+    for wrap in reversed(middleware):
+        application = wrap(application)
+    # outermost, so that answers made by a middleware are counted too
+    application = _logging(archive, application)
+    server = _listen(application, host, port, threads, archive.site.max_header, certificate)
+    server.prepare()
+    thread = threading.Thread(target=server.serve, name="xnat-archive", daemon=True)
+    thread.start()
+    bound = server.bind_addr[1]
+    scheme = "https" if certificate else "http"
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        yield f"{scheme}://{shown}:{bound}{archive.site.context}"
+    finally:
+        server.stop()
+        thread.join(timeout=10)

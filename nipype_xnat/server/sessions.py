@@ -1,0 +1,105 @@
+"""Log-in sessions, as a servlet container keeps them: in memory, sliding."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nipype_xnat.archive.errors import NotLoggedIn
+from nipype_xnat.archive.people import Person
+
+
+@dataclass
+class Session:
+    """One log-in session."""
+
+    id: str
+    person: Person
+    used: float
+    csrf: str = field(default_factory=lambda: str(uuid.uuid4()))
+    tables: dict[str, object] = field(default_factory=dict)
+
+
+class Sessions:
+    """All open sessions.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds without use until one ends.
+    limit : int
+        How many one account may have.
+    counted : callable
+        Told of every opening (True) and end (False).
+    """
+
+    def __init__(self, timeout: float, limit: int, counted: Callable[[bool], None]):
+        self.timeout = timeout
+        self._limit = limit
+        self._counted = counted
+        self._open: dict[str, Session] = {}
+        self._lock = threading.Lock()
+
+    def _expire(self, now: float) -> None:
+        dead = [key for key, one in self._open.items() if now - one.used > self.timeout]
+        for key in dead:
+            del self._open[key]
+            self._counted(False)
+
+    def open(self, person: Person) -> Session:
+        """Open a session."""
+        now = time.monotonic()
+        with self._lock:
+            self._expire(now)
+            held = sum(one.person.login == person.login for one in self._open.values())
+            if held >= self._limit and not person.guest:
+                raise NotLoggedIn("Maximum sessions for this user exceeded")
+            session = Session(secrets.token_hex(16).upper(), person, now)
+            self._open[session.id] = session
+        self._counted(True)
+        return session
+
+    def get(self, key: str | None) -> Session | None:
+        """Give a live session, and note that it was used."""
+        if not key:
+            return None
+        now = time.monotonic()
+        with self._lock:
+            self._expire(now)
+            session = self._open.get(key)
+            if session is not None:
+                session.used = now
+            return session
+
+    def end(self, key: str) -> None:
+        """End a session."""
+        with self._lock:
+            gone = self._open.pop(key, None)
+        if gone is not None:
+            self._counted(False)
+
+    def of(self, login: str) -> list[Session]:
+        """List the sessions of an account."""
+        with self._lock:
+            self._expire(time.monotonic())
+            return [one for one in self._open.values() if one.person.login == login]
+
+    def everybody(self) -> dict[str, list[Session]]:
+        """List all sessions, by login."""
+        with self._lock:
+            self._expire(time.monotonic())
+            found: dict[str, list[Session]] = {}
+            for one in self._open.values():
+                found.setdefault(one.person.login, []).append(one)
+            return found
+
+    def kill(self, login: str) -> list[str]:
+        """End all sessions of an account, and return their ids."""
+        ended = [one.id for one in self.of(login)]
+        for key in ended:
+            self.end(key)
+        return ended
