@@ -2,9 +2,52 @@
 
 :class:`Interface` is the core client, for a prompt or a script; :class:`XNATSource`,
 :class:`XNATSink` and :class:`XNATQuery` are Nipype interfaces on top of it. Nipype takes half a
-second to import, so the interfaces are resolved on first use.
+second to import, so what needs it is resolved on first use.
 """
 
-from ._version import __version__
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from . import errors
+from ._version import __version__
+from .client import Interface
+from .cohort import Cohort
+from .errors import XNATError
+
+if TYPE_CHECKING:
+    from .archive import Archive
+    from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow
+
+__all__ = [
+    "Archive",
+    "Cohort",
+    "Interface",
+    "XNATError",
+    "XNATQuery",
+    "XNATSink",
+    "XNATSource",
+    "__version__",
+    "cohort_workflow",
+    "errors",
+]
+
+_ON_FIRST_USE = {
+    "Archive": "archive",
+    "XNATQuery": "interfaces",
+    "XNATSink": "interfaces",
+    "XNATSource": "interfaces",
+    "cohort_workflow": "interfaces",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_FIRST_USE:
+        from importlib import import_module
+
+        value = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,13 +13,14 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from .errors import UsageError
 
-__all__ = ["Address", "is_addressable"]
+__all__ = ["Address", "is_addressable", "is_plain_label"]
 
 # RFC 3986 allows these unquoted in a segment; XNAT uses "," and "*" with a meaning of their own
 _SEGMENT_SAFE = ",:@=*+'()!$&"
 _QUERY_SAFE = "/:,*@()!'"
 # Spring Security's StrictHttpFirewall answers 500 to these, quoted or not
 _REFUSED = frozenset("%/\\;")
+_NOT_IN_LABELS = frozenset(" ,'\"#?[]{}|^<>`&*")
 
 
 def is_addressable(name: str) -> bool:
@@ -40,6 +41,15 @@ def is_addressable(name: str) -> bool:
         and not _REFUSED.intersection(name)
         and all(character.isprintable() for character in name)
     )
+
+
+def is_plain_label(name: str) -> bool:
+    """Tell whether a resource can be addressed by this label.
+
+    XNAT does not decode labels in a path, reads a comma as two of them, refuses quotes and escapes
+    ``& < >`` before it compares, so any other label needs the resource's number.
+    """
+    return is_addressable(name) and name.isascii() and not _NOT_IN_LABELS.intersection(name)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 from xml.sax.saxutils import escape, quoteattr
 
 from .. import transfer
-from ..address import Address
+from ..address import Address, is_plain_label
 from ..cache import Cache
 from ..errors import NotFound, UsageError
 from ..levels import LEVELS
@@ -589,7 +589,7 @@ class Resource(Element):
             return self
         label = self._record.resource_label
         owner = self._record.owner / "resources"
-        if transfer.is_plain_label(label):
+        if is_plain_label(label):
             address = (owner / label).ask(fields).ask(self._event())
             self._archive.transport.send(Request("PUT", address)).close()
         else:

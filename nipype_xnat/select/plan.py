@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import TypeVar
 
-from ..address import Address, is_addressable
+from ..address import Address, is_plain_label
 from ..errors import AnswerError, BadRequest, CannotReachServer, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
@@ -24,7 +24,7 @@ from .batches import Batches, Problem
 from .grammar import Path, Step
 from .listings import SCAN, SESSION, Listings, file_record, owner_of
 
-__all__ = ["Allowed", "Plan"]
+__all__ = ["Allowed", "Plan", "accepts", "named"]
 
 log = logging.getLogger("nipype_xnat.select")
 
@@ -99,7 +99,7 @@ class Plan:
         return "experiment" not in levels or "subject" in levels or levels[0] == "experiment"
 
     def _direct(self) -> Iterator[Record]:
-        parent = _named(self.path.steps[:-1])
+        parent = named(self.path.steps[:-1])
         step = self.path.steps[-1]
         if step.level == "file":
             found = self._files(parent.with_values(resource_label=""), self.path.steps[-2], step)
@@ -182,7 +182,7 @@ class Plan:
                 record
                 for record in found
                 if resource.pattern.matches(record.resource_label, record.resource_id)
-                and _accepts(step, record)
+                and accepts(step, record)
             ),
             key=_order,
         )
@@ -233,7 +233,7 @@ class Plan:
         kept = (
             record
             for record in found
-            if _accepts(step, record)
+            if accepts(step, record)
             and self._lets(record)
             and (subjects is None or record.subject_id in subjects)
             and (
@@ -306,7 +306,7 @@ class Plan:
             keyed = sorted((r for r in session if r.scan_id), key=_scan_order)
             for _, rows_of_scan in groupby(keyed, key=lambda record: record.scan_id):
                 rows = list(rows_of_scan)
-                if not _accepts(scan, rows[0]):
+                if not accepts(scan, rows[0]):
                     continue
                 any_scan = True
                 labels = tuple(dict.fromkeys(row.resource_label for row in rows))
@@ -415,7 +415,7 @@ class Plan:
             ),
         )
         for session, record in answers:
-            if resource.pattern.matches(record.resource_label, record.resource_id) and _accepts(
+            if resource.pattern.matches(record.resource_label, record.resource_id) and accepts(
                 step, record
             ):
                 matched.add(session)
@@ -522,9 +522,7 @@ class Plan:
         lines = [f"{self.path}"]
         steps = self.path.steps
         if self._is_direct():
-            lines.append(
-                f"  1 request: the {steps[-1].level}s of {_named(steps[:-1]).place or '/'}"
-            )
+            lines.append(f"  1 request: the {steps[-1].level}s of {named(steps[:-1]).place or '/'}")
             return "\n".join(lines)
         if steps[0].level == "project" and not steps[0].exact:
             lines.append("  1 request: all projects")
@@ -550,7 +548,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def _named(steps: Sequence[Step]) -> Record:
+def named(steps: Sequence[Step]) -> Record:
     """Make a record of exact names; whether they are ids or labels the server will tell."""
     values: dict[str, str] = {}
     names = {
@@ -584,11 +582,6 @@ def _in_address(resource: Step) -> bool:
     """
     text = resource.pattern.text
     return resource.exact and is_plain_label(text)
-
-
-def is_plain_label(text: str) -> bool:
-    """Tell whether a resource label can stand in a path as it is."""
-    return is_addressable(text) and text.isascii() and not set(text) & set(" ,'\"#?[]{}|^<>`&")
 
 
 def _labels(batch: Sequence[Sequence[_Holder]], resource: Step) -> list[str]:
@@ -674,14 +667,15 @@ def _value(level: str, record: Record, field: str) -> str:
     return record.field(field)
 
 
-def _accepts(step: Step, record: Record) -> bool:
+def accepts(step: Step, record: Record) -> bool:
+    """Tell whether a step selects the element that a record describes."""
     return step.pattern.matches(*_names(step.level, record)) and all(
         condition.accepts(_value(step.level, record, condition.field)) for condition in step.filters
     )
 
 
 def _matching(records: Iterable[Record], step: Step) -> Iterator[Record]:
-    return (record for record in records if _accepts(step, record))
+    return (record for record in records if accepts(step, record))
 
 
 def _order(record: Record) -> tuple[str, ...]:

@@ -1,0 +1,50 @@
+# The words that a developer types are the ones that CI runs.
+# Each makes its own virtual environment; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+FOLDER ?= demo-data
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test lint docs build clean
+
+help:
+	@echo "make demo    the main job on a local archive: a cohort through BET and back (FOLDER=$(FOLDER))"
+	@echo "make test    lint, types and the whole test suite"
+	@echo "make lint    ruff and mypy"
+	@echo "make build   source distribution and wheel"
+	@echo "make clean   remove what the above made"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "installing the package with what the demo needs into $(VENV) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "installing the package with what the tests need into $(VENV) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/nipype-xnat demo --folder $(FOLDER)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+build: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) $(FOLDER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The command nipype-xnat: one module for each of its commands."""

@@ -1,0 +1,301 @@
+"""The core client: one object for one account on one archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as LocalPath
+from typing import Any
+
+from . import config as configuration
+from . import search, transfer
+from .cache import Cache
+from .cohort import Cohort, resolve
+from .errors import UsageError
+from .select import grammar
+from .select.elements import Element, Experiment, Project, element_of
+from .select.grammar import Path
+from .select.plan import named
+from .select.selection import Selection
+from .tables import Row
+from .transport import HttpTransport, Transport
+
+__all__ = ["Interface", "Search", "Select"]
+
+
+class Interface:
+    """A connection to an XNAT archive.
+
+    Nothing is sent until something is asked. The first request logs in; :meth:`disconnect`, the end
+    of a ``with`` block, or the end of the process logs out.
+
+    Parameters
+    ----------
+    server : str, optional
+        Full address, with the context path if the site has one, e.g. ``https://host/xnat``.
+    user, password : str, optional
+        Account; a user name may have an authentication provider before it (``ldap/jane``). What is
+        missing comes from netrc, or is asked for at a terminal.
+    config : path, optional
+        JSON file ``{"server": ..., "user": ..., "password": ...}``, used regardless of the
+        arguments above.
+    anonymous : bool
+        Do not log in: public data only.
+    proxy : str, optional
+        Address of an HTTP proxy.
+    verify : bool or str, optional
+        Check TLS certificates, or a file of certificates to trust.
+    cache : path, optional
+        Folder for files; by default ``NIPYPE_XNAT_CACHE`` or ``~/.cache/nipype_xnat``.
+    event_reason : str
+        Why things are changed, for sites that demand a reason with each change.
+    connections : int
+        Most connections to the server at once.
+    interactive : bool
+        Whether a person at a terminal may be asked for what is missing.
+
+    Raises
+    ------
+    ConfigurationError
+        If server or account are missing or cannot be read.
+
+    Examples
+    --------
+    >>> from nipype_xnat import Interface
+    >>> archive = Interface(config="xnat.json")  # doctest: +SKIP
+    >>> archive.select("/projects/*/subjects").get("label")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        config: str | LocalPath | None = None,
+        anonymous: bool = False,
+        proxy: str | None = None,
+        verify: bool | str | None = None,
+        *,
+        cache: str | LocalPath | None = None,
+        event_reason: str = "",
+        connections: int = 8,
+        interactive: bool = True,
+    ) -> None:
+        found = configuration.connection(
+            server,
+            user,
+            password,
+            config=config,
+            anonymous=anonymous,
+            verify=verify,
+            proxy=proxy,
+            interactive=interactive,
+        )
+        self._transport = HttpTransport(
+            found.server,
+            found.credentials,
+            verify=found.verify,
+            proxy=found.proxy,
+            connections=connections,
+        )
+        self._cache_folder = configuration.cache_folder(cache)
+        self._source = found.source
+        self.event_reason = event_reason
+        self.connections = connections
+        self.select = Select(self)
+
+    @property
+    def transport(self) -> Transport:
+        """The seam to the archive."""
+        return self._transport
+
+    @property
+    def server(self) -> str:
+        """Address of the archive."""
+        return self._transport.server
+
+    @property
+    def user(self) -> str:
+        """Name of the account, empty for nobody."""
+        return self._transport.account
+
+    @property
+    def cache(self) -> Cache:
+        """Where files are kept."""
+        return Cache(self._cache_folder)
+
+    def cohort(
+        self,
+        templates: Mapping[str, str],
+        criteria: Any = None,
+        *,
+        level: str = "experiment",
+    ) -> Cohort:
+        """Resolve a cohort once, in few requests.
+
+        Parameters
+        ----------
+        templates : mapping of str to str
+            Select paths that go down to files, by the name of the output that they fill; all of
+            them about the same experiments.
+        criteria : str or list or Criteria, optional
+            See :mod:`nipype_xnat.search.criteria`.
+        level : str
+            ``experiment``: the sessions that fulfil the criteria. ``subject``: all sessions of the
+            subjects of which something fulfils them.
+
+        Returns
+        -------
+        Cohort
+            A record for each session that has everything, and what is missing of the others.
+
+        Raises
+        ------
+        SelectSyntaxError, CriteriaError
+            Before any request.
+        """
+        return resolve(self.transport, templates, criteria, level=level)
+
+    def save_config(self, location: str | LocalPath) -> None:
+        """Write server and account to a JSON file that only its owner can read.
+
+        Parameters
+        ----------
+        location : path
+        """
+        configuration.save(location, self.server, self._transport.credentials)
+
+    def disconnect(self) -> None:
+        """Log out; a later request logs in again."""
+        self._transport.close()
+
+    def __enter__(self) -> Interface:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.disconnect()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # the transport pickles without its session and without a password
+        state = self.__dict__.copy()
+        del state["select"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.select = Select(self)
+
+    def __repr__(self) -> str:
+        return f"<Interface {self.server} as {self.user or 'nobody'}>"
+
+
+class Select:
+    """The root of the tree: ``interface.select``.
+
+    Called with a path it selects elements, called with a data type and columns it searches; its
+    methods start chains.
+    """
+
+    def __init__(self, archive: Interface) -> None:
+        self._archive = archive
+
+    def __call__(self, datatype_or_path: str, columns: Sequence[str] = ()) -> Any:
+        """Select elements by path, or rows of a data type.
+
+        Parameters
+        ----------
+        datatype_or_path : str
+            A path (see :mod:`nipype_xnat.select.grammar`) or a data type such as
+            ``xnat:subjectData``.
+        columns : sequence of str
+            For a data type: fields, each with its data type.
+
+        Returns
+        -------
+        Element, Selection or Search
+            An element where the path names one by exact names.
+
+        Raises
+        ------
+        SelectSyntaxError
+            Before any request.
+        """
+        text = datatype_or_path
+        if not text.startswith("/") and ":" in text.split("/")[0].split("[")[0]:
+            return Search(self._archive, text, columns)
+        paths = grammar.parse(text)
+        if len(paths) == 1 and paths[0].exact:
+            return self._element(paths[0])
+        return Selection[Element](self._archive, paths)
+
+    def _element(self, path: Path) -> Element:
+        return element_of(self._archive, path.level, named(path.steps))
+
+    def projects(self, id_filter: str = "*") -> Selection[Project]:
+        """Return the projects that the account may see; wildcards match their IDs."""
+        return Selection(self._archive, [Path().down("project", id_filter)])
+
+    def project(self, name: str) -> Project:
+        """Return one project; nothing is asked."""
+        element = self._element(Path().down("project", grammar.Pattern(name, literal=True)))
+        assert isinstance(element, Project)
+        return element
+
+    def experiments(self, id_filter: str = "*") -> Selection[Experiment]:
+        """Return the imaging sessions of all projects; wildcards match ids and labels."""
+        return Selection(self._archive, [Path().down("experiment", id_filter)])
+
+    def experiment(self, name: str) -> Experiment:
+        """Return one experiment by its id (labels are not unique in an archive)."""
+        element = self._element(Path().down("experiment", grammar.Pattern(name, literal=True)))
+        assert isinstance(element, Experiment)
+        return element
+
+    def __repr__(self) -> str:
+        return f"<Select {self._archive.server}>"
+
+
+class Search:
+    """A search of the archive's engine: a data type and columns, run by :meth:`where`.
+
+    Parameters
+    ----------
+    archive : Interface
+    datatype : str
+        What each row is one of.
+    columns : sequence of str
+    """
+
+    def __init__(self, archive: Interface, datatype: str, columns: Sequence[str]) -> None:
+        if not columns:
+            raise UsageError(
+                "a search needs columns",
+                asked=datatype,
+                advice=f"for example ['{datatype}/PROJECT']",
+            )
+        self._archive = archive
+        self.datatype = datatype
+        self.columns = tuple(columns)
+
+    def where(self, constraints: Any) -> list[Row]:
+        """Return the rows that fulfil criteria.
+
+        Parameters
+        ----------
+        constraints : str or list or Criteria
+
+        Raises
+        ------
+        CriteriaError
+            Before any request.
+        """
+        return list(self._run(search.parse(constraints)))
+
+    def all(self) -> list[Row]:
+        """Return all rows."""
+        return list(self._run(None))
+
+    def _run(self, criteria: search.Criteria | None) -> Iterator[Row]:
+        return search.run(self._archive.transport, self.datatype, self.columns, criteria)
+
+    def __repr__(self) -> str:
+        return f"<Search {self.datatype} {', '.join(self.columns)}>"

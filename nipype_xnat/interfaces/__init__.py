@@ -1,0 +1,8 @@
+"""Nipype interfaces: thin layers that read traits, call the core, and set results."""
+
+from .per_session import cohort_workflow
+from .query import XNATQuery
+from .sink import XNATSink
+from .source import XNATSource
+
+__all__ = ["XNATQuery", "XNATSink", "XNATSource", "cohort_workflow"]

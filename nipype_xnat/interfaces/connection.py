@@ -1,0 +1,122 @@
+"""What all interfaces share: how a node names its archive, and the connection of its process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, Str, isdefined, traits
+
+from ..client import Interface
+from ..errors import ConfigurationError
+from ..transport.lifetime import watch_forks
+
+__all__ = ["ConnectionInputSpec", "connect"]
+
+_SECRETS = frozenset({"user", "pwd", "password", "passwd", "token"})
+
+
+def refuse_secrets(names: Any) -> None:
+    """Raise if one of the names is that of a credential.
+
+    Nipype writes the inputs of a node to half a dozen files, so a credential must never be one.
+    """
+    given = sorted(_SECRETS.intersection(names))
+    if given:
+        raise ConfigurationError(
+            f"{' and '.join(given)} cannot be inputs of a node: Nipype writes inputs to pickles, "
+            "reports and crash files, where everybody could read a password",
+            advice="replace them by these two lines, once, outside the workflow and with the "
+            "account's values:\n"
+            "    Interface('https://your.server', user, password).save_config('~/xnat.json')\n"
+            "    node.inputs.config = '~/xnat.json'     # instead of server, user and pwd",
+        )
+
+
+class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
+    """Inputs that say which archive is meant, by reference only.
+
+    None of them changes what a node computes, so none of them is part of its hash.
+    """
+
+    server = Str(
+        nohash=True,
+        desc="address of the archive; the account comes from netrc, or from the configuration file "
+        "that NIPYPE_XNAT_CONFIG names",
+    )
+    config = Str(
+        nohash=True,
+        desc="JSON file with server, user and password, readable by its owner only; read by the "
+        "process that runs the node",
+    )
+    anonymous = traits.Bool(False, usedefault=True, nohash=True, desc="do not log in")
+    verify = traits.Either(
+        None, traits.Bool(), Str(), nohash=True, desc="check TLS certificates, or a file of them"
+    )
+    proxy = Str(nohash=True, desc="address of an HTTP proxy")
+    cache_dir = Directory(
+        nohash=True,
+        desc="folder for fetched files, shared by all nodes and processes; must be on a file "
+        "system that the next nodes see (default: NIPYPE_XNAT_CACHE or ~/.cache/nipype_xnat)",
+    )
+    connections = traits.Range(
+        low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
+    )
+
+
+def connect(inputs: Any, event_reason: str = "") -> Interface:
+    """Return this process's connection to the archive that a node names.
+
+    All nodes that a process runs share it, so each process logs in once; it is closed when the
+    process ends.
+
+    Parameters
+    ----------
+    inputs : ConnectionInputSpec
+    event_reason : str
+
+    Raises
+    ------
+    ConfigurationError
+        If the archive or the account are not known; a node never asks a person.
+    """
+    values = {
+        name: value
+        for name in ("server", "config", "anonymous", "verify", "proxy", "connections")
+        if isdefined(value := getattr(inputs, name)) and value not in ("", None)
+    }
+    values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
+    values["event_reason"] = event_reason
+    if "config" in values:
+        values["config"] = str(Path(values["config"]).expanduser())
+        values.pop("server", None)
+    return _shared.get(values)
+
+
+class _Shared:
+    """The connections of this process, by what they were made of."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """Start anew: a child must not use its parent's connections."""
+        self._lock = threading.Lock()
+        self._open: dict[tuple[Any, ...], Interface] = {}
+
+    def get(self, values: dict[str, Any]) -> Interface:
+        """Return a connection made of these values, made now if there is none."""
+        config = values.get("config")
+        # a file that was written anew may name another account
+        stamp = Path(config).stat().st_mtime_ns if config and Path(config).is_file() else 0
+        key = (os.getpid(), stamp, *sorted((name, str(value)) for name, value in values.items()))
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = Interface(interactive=False, **values)
+            return self._open[key]
+
+
+_shared = _Shared()

@@ -1,0 +1,292 @@
+"""XNATSink: state what an archive shall hold."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    DynamicTraitedSpec,
+    InputMultiPath,
+    LibraryBaseInterface,
+    Str,
+    Tuple,
+    isdefined,
+    traits,
+)
+from nipype.interfaces.io import IOBase, add_traits
+
+from .. import transfer
+from ..client import Interface
+from ..errors import UsageError
+from ..records import Record
+from .connection import ConnectionInputSpec, connect, refuse_secrets
+from .places import Place, container
+
+__all__ = ["XNATSink"]
+
+
+class XNATSinkInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignore[misc]
+    """Inputs of XNATSink."""
+
+    _outputs = traits.Dict(Str, value={}, usedefault=True)
+
+    project_id = Str(mandatory=True, hash_files=False, desc="project that stores the outputs")
+    subject_id = Str(mandatory=True, hash_files=False, desc="label or id of the subject")
+    experiment_id = Str(mandatory=True, hash_files=False, desc="label or id of the experiment")
+    scan_id = Str(
+        hash_files=False,
+        xor=["assessor_id", "reconstruction_id"],
+        desc="store at this scan of the session",
+    )
+    assessor_id = Str(
+        hash_files=False,
+        xor=["reconstruction_id", "scan_id"],
+        desc="store as output of this assessor of the session",
+    )
+    reconstruction_id = Str(
+        hash_files=False,
+        xor=["assessor_id", "scan_id"],
+        desc="store as output of this reconstruction of the session",
+    )
+    share = traits.Bool(
+        False,
+        usedefault=True,
+        desc="where the subject belongs to another project, share it into project_id instead of "
+        "making a new one, and share the experiment back",
+    )
+    experiment_type = Str(
+        "xnat:mrSessionData", usedefault=True, desc="data type of an experiment that is made here"
+    )
+    assessor_type = Str(
+        "xnat:qcAssessmentData", usedefault=True, desc="data type of an assessor that is made here"
+    )
+    create = traits.Bool(
+        True, usedefault=True, desc="make subject, experiment and container where they are missing"
+    )
+    overwrite = traits.Bool(
+        True,
+        usedefault=True,
+        desc="replace stored files of other content; without it they are an error, found before "
+        "anything is sent",
+    )
+    format = Str(desc="what kind of files these are, e.g. NIFTI")
+    content = Str(desc="what they are about")
+    tags = Str(desc="tags, separated by commas")
+    substitutions = InputMultiPath(
+        Tuple(Str, Str), desc="texts to replace in the paths of files within their resource"
+    )
+    regexp_substitutions = InputMultiPath(
+        Tuple(Str, Str), desc="regular expressions to replace there, after substitutions"
+    )
+    parameterization = traits.Bool(
+        True,
+        usedefault=True,
+        desc="keep folders that iterables made (_name_value) within the resource, but for those "
+        "that name the subject or the experiment",
+    )
+    event_reason = Str(nohash=True, desc="why things change, for sites that demand a reason")
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        refuse_secrets([key])
+        if key not in self.copyable_trait_names():
+            if not isdefined(value):
+                super().__setattr__(key, value)
+            self._outputs[key] = value
+        else:
+            if key in self._outputs:
+                self._outputs[key] = value
+            super().__setattr__(key, value)
+
+
+class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
+    """Store files in an XNAT archive, as resources.
+
+    Any input that is not listed here is an output to store. Its name says where:
+    ``sink.inputs.bet`` is stored in the resource ``bet``; ``bet.mask`` in its folder ``mask``;
+    ``bet.@mask`` in ``bet`` itself (what follows an ``@`` only tells inputs apart). Values are
+    files, folders (stored with all they hold) or lists of them.
+
+    The sink states an end state: after it has run, the archive lists these files with these
+    digests. What is there already is not sent again; nothing is ever deleted.
+
+    Parameters
+    ----------
+    infields : list of str, optional
+        Names of outputs, for MapNodes.
+    **inputs
+        Values of inputs.
+
+    Examples
+    --------
+    >>> from nipype_xnat import XNATSink
+    >>> sink = XNATSink(project_id="IXI", subject_id="IXI002", experiment_id="IXI002_MR1")
+    >>> sink.inputs.bet = "brain.nii.gz"
+    >>> setattr(sink.inputs, "bet.@mask", "brain_mask.nii.gz")
+    """
+
+    input_spec = XNATSinkInputSpec
+    output_spec = DynamicTraitedSpec
+    _pkg = "nipype_xnat"
+    # an end state is stated at each run: where it holds, that costs two listings
+    _always_run = True
+
+    def __init__(self, infields: list[str] | None = None, **inputs: Any) -> None:
+        refuse_secrets(inputs)
+        self._infields = infields
+        self._stored: list[dict[str, Any]] | None = None
+        super().__init__(**inputs)
+        for name in infields or ():
+            self.inputs.add_trait(name, traits.Any)
+            self.inputs._outputs[name] = None
+
+    def _add_output_traits(self, base: Any) -> Any:
+        return add_traits(base, ["stored", "address"])
+
+    def _run_interface(self, runtime: Any) -> Any:
+        files = self._files()
+        archive = connect(self.inputs, _text(self.inputs.event_reason))
+        place = Place(
+            project=self.inputs.project_id,
+            subject=self.inputs.subject_id,
+            experiment=self.inputs.experiment_id,
+            scan=_text(self.inputs.scan_id),
+            assessor=_text(self.inputs.assessor_id),
+            reconstruction=_text(self.inputs.reconstruction_id),
+            experiment_type=self.inputs.experiment_type,
+            assessor_type=self.inputs.assessor_type,
+        )
+        owner = container(archive, place, share=self.inputs.share, create=self.inputs.create)
+        self._stored = []
+        for label, paths in files.items():
+            self._stored += self._store(archive, owner, label, paths)
+        return runtime
+
+    def _store(
+        self, archive: Interface, owner: Record, label: str, files: Mapping[str, Path]
+    ) -> list[dict[str, Any]]:
+        stored = transfer.put(
+            archive.transport,
+            owner.with_values(resource_label=label),
+            files,
+            overwrite=self.inputs.overwrite,
+            format=_text(self.inputs.format),
+            content=_text(self.inputs.content),
+            tags=_text(self.inputs.tags),
+            event_reason=archive.event_reason,
+        )
+        return [
+            {
+                "archive": archive.server,
+                "address": entry.record.place,
+                "resource_id": entry.record.resource_id,
+                "path": entry.record.path,
+                "size": entry.record.size,
+                "digest": entry.record.digest,
+                "action": entry.action,
+                "source": str(files[entry.record.path]),
+            }
+            for entry in stored.files
+        ]
+
+    def _list_outputs(self) -> dict[str, Any]:
+        outputs = self._outputs().get()
+        if self._stored is not None:
+            outputs["stored"] = self._stored
+            outputs["address"] = [entry["address"] for entry in self._stored]
+        return outputs  # type: ignore[no-any-return]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state["_stored"] = None
+        return state
+
+    # -- which file goes where
+
+    def _files(self) -> dict[str, dict[str, Path]]:
+        """Return for each resource its files by their paths within it, before any request."""
+        found: dict[str, dict[str, Path]] = {}
+        for key, value in sorted(self.inputs._outputs.items()):
+            if value is None or not isdefined(value):
+                continue
+            label, folder = _where(key)
+            resource = found.setdefault(label, {})
+            for path in _flat(value):
+                for inner, source in self._expanded(Path(path)):
+                    name = self._substituted("/".join(part for part in (folder, inner) if part))
+                    other = resource.get(name)
+                    if other is not None and other != source:
+                        raise UsageError(
+                            f"{other} and {source} would both be {name!r} of the resource "
+                            f"{label!r}",
+                            advice="store one of them in a folder (bet.first, bet.second), or "
+                            "rename it with substitutions",
+                        )
+                    resource[name] = source
+        if not found:
+            raise UsageError(
+                "nothing to store: no output is connected or set",
+                advice="workflow.connect(node, 'out_file', sink, 'bet')",
+            )
+        return found
+
+    def _expanded(self, path: Path) -> Iterator[tuple[str, Path]]:
+        path = path.absolute()
+        prefix = self._parameters(path)
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            for each in inside:
+                yield prefix + each.relative_to(path).as_posix(), each
+        elif path.is_file():
+            yield prefix + path.name, path
+        else:
+            raise UsageError(
+                f"there is no file {path} to store", advice="did the node before make it?"
+            )
+
+    def _parameters(self, path: Path) -> str:
+        """Return the folders of iterables in a path, so that their results stay apart."""
+        if not self.inputs.parameterization:
+            return ""
+        own = (self.inputs.subject_id, self.inputs.experiment_id)
+        kept = [
+            part
+            for part in path.parent.parts
+            if re.match(r"_[A-Za-z]\w*?(_.+|\d+$)", part) and not any(name in part for name in own)
+        ]
+        return "".join(part + "/" for part in kept)
+
+    def _substituted(self, name: str) -> str:
+        if isdefined(self.inputs.substitutions):
+            for old, new in self.inputs.substitutions:
+                name = name.replace(old, new)
+        if isdefined(self.inputs.regexp_substitutions):
+            for pattern, new in self.inputs.regexp_substitutions:
+                name = re.sub(pattern, new, name)
+        return os.path.normpath(name).replace(os.sep, "/") if name else name
+
+
+def _where(key: str) -> tuple[str, str]:
+    """Return the resource and the folder that an output's name means."""
+    label, *folders = key.split(".")
+    label = label.partition("@")[0] or label.strip("@")
+    if not label:
+        raise UsageError(f"{key!r} names no resource", advice="for example bet or bet.@mask")
+    return label, "/".join(folder for folder in folders if not folder.startswith("@"))
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, (str, os.PathLike)):
+        yield os.fspath(value)
+    elif isinstance(value, Iterable):
+        for each in value:
+            yield from _flat(each)
+    else:
+        raise UsageError(f"{value!r} is neither a file nor a list of files")
+
+
+def _text(value: Any) -> str:
+    return str(value) if isdefined(value) else ""
