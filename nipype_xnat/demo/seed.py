@@ -33,7 +33,7 @@ from nipype_xnat.demo.cohort import (
     contents,
     demo_cohort,
 )
-from nipype_xnat.errors import AnswerError, CannotReachServer, UploadIncomplete
+from nipype_xnat.errors import AnswerError, CannotReachServer, NotLoggedIn, UploadIncomplete
 
 _MARKER = "SEED"
 _NAMESPACE = "http://nrg.wustl.edu/xnat"
@@ -208,7 +208,8 @@ class _Archive:
         if missing and answer.status_code == 404:
             return None
         if answer.status_code >= 400:
-            raise AnswerError(
+            kind = NotLoggedIn if answer.status_code == 401 else AnswerError
+            raise kind(
                 f"the archive refused: {answer.status_code} {answer.text[:300].strip()}",
                 server=self.url,
                 asked=f"{method} {path}",
@@ -344,12 +345,15 @@ class _Archive:
             }
             for project, subject, session in cohort.sessions()
         ]
-        text = json.dumps({"seed": cohort.seed, "sessions": people}, indent=1)
+        text = json.dumps({"seed": cohort.seed, "sessions": people}, indent=1).encode()
+        files = f"/data/projects/{PROJECT}/resources/{_MARKER}/files"
+        if any(row["digest"] == _md5(text) for row in self.rows(files)):
+            return
         self.send(
             "PUT",
-            f"/data/projects/{PROJECT}/resources/{_MARKER}/files/cohort.json",
+            f"{files}/cohort.json",
             params={"format": "JSON", "overwrite": "true", "inbody": "true"},
-            data=text.encode(),
+            data=text,
             headers={"Content-Type": "application/octet-stream"},
         )
 
