@@ -190,14 +190,32 @@ class Writer:
                     node.children.append((path, found))
 
 
+#: fields that are items of their own in JSON though their type is always the same
+_ITEMS = {
+    "investigator": "xnat:investigatorData",
+    "PI": "xnat:investigatorData",
+    "validation": "xnat:validationData",
+}
+
+
 def to_json(node: Node) -> dict[str, Any]:
     """Write a node the way XNAT's JSON items look."""
-    fields: dict[str, Any] = {path: value for path, _, value in node.data}
+    fields: dict[str, Any] = {}
+    inner: dict[str, tuple[str, dict[str, Any]]] = {}
+    for path, steps, value in node.data:
+        name, _, xsi = steps[0]
+        held = xsi or _ITEMS.get(name)
+        if held and len(steps) > 1:
+            inner.setdefault(name, (held, {}))[1][path.split("/", 1)[1]] = value
+        else:
+            fields[path] = value
     for name, value in node.hidden.items():
         fields[name.lower() if name.startswith("xnat_") else name] = value
-    item: dict[str, Any] = {"children": [], "meta": node.meta, "data_fields": fields}
-    if not node.meta:
-        item["meta"] = {"xsi:type": node.xsi_type, "isHistory": False}
+    meta = node.meta or {"xsi:type": node.xsi_type, "isHistory": False}
+    item: dict[str, Any] = {"children": [], "meta": meta, "data_fields": fields}
+    for name, (held, values) in inner.items():
+        made = {"children": [], "meta": {**meta, "xsi:type": held}, "data_fields": values}
+        item["children"].append({"field": name, "items": [made]})
     for path, children in node.children:
         item["children"].append({"field": path, "items": [to_json(child) for child in children]})
     return item

@@ -115,6 +115,14 @@ def to_login_page(call: Call) -> Response:
 
 def front_page(call: Call) -> Response:
     """Answer anything outside the interface: the log-in page, or a word of welcome."""
+    guests = not call.archive.site.require_login
+    if guests and call.person.guest and call.path in {"", "/"}:
+        page = (
+            "<!DOCTYPE html>\n<html><head><title>XNAT archive</title></head><body>"
+            '<span id="user_info">Logged in as: <span style="color:red;">Guest</span></span>'
+            "</body></html>\n"
+        )
+        return answers.plain(page, "text/html;charset=UTF-8")
     if call.path.startswith("/app/template/Login.vm") or call.person.guest:
         return answers.plain(LOGIN_PAGE, "text/html;charset=UTF-8")
     if call.path not in {"", "/"}:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nipype_xnat.server.handlers import account, elements, filetree, listings, saving, search
+from nipype_xnat.server.handlers import (
+    account,
+    elements,
+    filetree,
+    introspect,
+    listings,
+    projects,
+    saving,
+    search,
+    users,
+)
 from nipype_xnat.server.router import Route, Router
 
 Handler = Callable[..., Any]
@@ -57,6 +67,15 @@ def tree() -> list[Route]:
         Route(_S, subject, _ELEMENT),
         Route("/subjects/{subject}", subject, _ELEMENT),
         Route("/experiments", listings.experiments, _READ),
+        Route(_P + "/accessibility", projects.accessibility, ("GET", "PUT")),
+        Route(_P + "/users", projects.users, _ELEMENT),
+        Route(_P + "/groups", projects.groups, _READ),
+        Route(_P + "/scan_types", projects.values_of("scan_types"), _READ),
+        Route(_P + "/scanners", projects.values_of("scanners"), _READ),
+        Route("/scan_types", projects.values_of("scan_types"), _READ),
+        Route("/scanners", projects.values_of("scanners"), _READ),
+        Route("/investigators", projects.values_of("investigators"), _READ),
+        Route(_P + "/searches/{search}", search.saved, _ELEMENT),
     ]
     listed = _by_method(listings.project_experiments, saving.post_experiment)
     routes.append(Route(_P + "/experiments", listed, _LIST))
@@ -120,6 +139,13 @@ def plain() -> list[Route]:
         Route("/services/tokens", account.tokens, _READ),
         Route("/user/{login}/sessions", account.sessions_of, _READ),
         Route("/search", search.search, ("POST",)),
+        Route("/search/elements", introspect.search_elements, _READ),
+        Route("/search/elements/{type}", introspect.search_fields, _READ),
+        Route("/search/saved", search.saved_list, _READ),
+        Route("/search/saved/{search}", search.saved, _ELEMENT),
+        Route("/search/{name}", search.cached, _READ),
+        Route("/users", users.listing, _READ),
+        Route("/services/refresh/catalog", projects.refresh, ("POST", "PUT")),
     ]
 
 
@@ -128,6 +154,12 @@ def xapi() -> list[Route]:
     return [
         Route("/xapi/users/username", account.username, _READ),
         Route("/xapi/siteConfig/buildInfo", account.build_info, _READ),
+        Route("/xapi/siteConfig", introspect.site_config, ("GET", "POST", "PUT")),
+        Route("/xapi/users", users.xapi, ("GET", "POST", "PUT", "DELETE")),
+        Route("/xapi/access/projects", users.access_projects, _READ),
+        Route("/xapi/schemas", introspect.schema_list, _READ),
+        Route("/xapi/plugins", introspect.plugins, _READ),
+        Route("/schemas", introspect.schema_file, _READ),
     ]
 
 

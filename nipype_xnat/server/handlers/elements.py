@@ -90,6 +90,10 @@ def getter(find: Finder, what: str) -> Callable[[Call], Response]:
         with call.archive.reading(call.person) as elements:
             element = elements.require(find(elements, call), what)
             answer = items.beyond(call, elements, element) if call.rest else None
+            if answer is None and call.rest and element.kind == "project":
+                from nipype_xnat.server.handlers import projects
+
+                return projects.get_switch(call, elements, element)
             return answer or items.show(call, elements, element)
 
     return get

@@ -1,0 +1,211 @@
+"""What the archive tells about its types, its settings and its plugins."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from werkzeug.wrappers import Response
+
+from nipype_xnat.archive import schemas
+from nipype_xnat.archive.query import display
+from nipype_xnat.archive.query.table import Table
+from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.server import answers
+from nipype_xnat.server.call import Call, HttpFailure
+from nipype_xnat.server.handlers import listings
+from nipype_xnat.server.handlers.account import xapi_json
+
+STARTED = time.time()
+_SITE_DEFAULTS: dict[str, Any] = {
+    "siteId": "XNAT",
+    "siteDescriptionType": "Text",
+    "requireLogin": True,
+    "sessionTimeout": "15 minutes",
+    "aliasTokenTimeout": "2 days",
+    "enableCsrfToken": True,
+    "checksums": True,
+    "uiAllowNonAdminProjectCreation": True,
+    "securityAllowNonPrivateProjects": True,
+    "restrictUserListAccessToAdmins": False,
+    "zipCompressionMethod": 0,
+}
+
+
+def search_elements(call: Call) -> Response:
+    """List the types that can be searched."""
+    with call.archive.reading(call.person) as elements:
+        c = s.element.c
+        counts = {
+            name: number
+            for name, number in elements.connection.execute(
+                sa.select(c.xsi_type, sa.func.count()).group_by(c.xsi_type)
+            )
+        }
+        rows = []
+        for datatype in elements.dictionary:
+            if datatype.abstract or datatype.kind == "resource":
+                continue
+            number = counts.get(datatype.name, 0)
+            if call.param("used") is not None and not number:
+                continue
+            rows.append([datatype.name, datatype.singular, datatype.plural, "true", number])
+        columns = ["ELEMENT_NAME", "SINGULAR", "PLURAL", "SECURED", "COUNT"]
+        return listings.finish(call, Table.of(columns, rows, title="Data-Types"))
+
+
+def search_fields(call: Call) -> Response:
+    """List the fields of types that can be searched."""
+    if call.rest.strip("/") == "versions":
+        return _versions(call)
+    with call.archive.reading(call.person) as elements:
+        rows: list[list[Any]] = []
+        for name in call.names["type"].split(","):
+            datatype = elements.dictionary.get(name.strip())
+            if datatype is None:
+                raise HttpFailure(400)
+            identifier = "LABEL"
+            for key, entry in sorted(display.of(datatype).items()):
+                special = str(entry.get("special", ""))
+                parameterised = special in {"label_in", "variable", "scan_count_type"}
+                if special == "label_in":
+                    identifier = key
+                header = entry["header"]
+                rows.append(
+                    [key, header, header, entry["type"], str(parameterised).lower(), header,
+                     datatype.name, 0]
+                )
+            if datatype.kind in {"subject", "experiment"}:
+                allowed = elements.rights.readable()
+                projects = elements.connection.execute(
+                    sa.select(s.element.c.id).where(s.element.c.kind == "project")
+                ).scalars()
+                for project in projects:
+                    if allowed is not None and project not in allowed:
+                        continue
+                    text = f"Label within the {project} project."
+                    rows.append(
+                        [f"{identifier}={project}", project, text, "string", "false", text,
+                         datatype.name, 2]
+                    )
+        columns = ["FIELD_ID", "HEADER", "SUMMARY", "TYPE", "REQUIRES_VALUE", "DESC",
+                   "ELEMENT_NAME", "SRC"]
+        table = Table.of(columns, rows, title="Search Fields")
+        table.extra["element_name"] = call.names["type"]
+        return listings.finish(call, table, "xml")
+
+
+def _versions(call: Call) -> Response:
+    datatype = call.archive.dictionary.get(call.names["type"])
+    if datatype is None:
+        raise HttpFailure(400)
+    fields = [
+        {"element_name": text.rpartition(".")[0] or datatype.name, "id": text.rpartition(".")[2]}
+        for text in display.defaults(datatype)
+    ]
+    return xapi_json({"listing": fields, "default": fields})
+
+
+def schema_list(call: Call) -> Response:
+    """List the schemas, or give one."""
+    dictionary = call.archive.dictionary
+    known = schemas.prefixes(dictionary)
+    parts = [part for part in call.rest.split("/") if part]
+    if not parts:
+        return xapi_json(known)
+    if parts[0] == "datatypes":
+        names = [t.name for t in dictionary if not t.abstract and t.kind != "resource"]
+        if parts[1:2] == ["elements"] and len(parts) > 2:
+            return _structure(call, parts[2])
+        return xapi_json(names)
+    name = parts[-1].removesuffix(".xsd")
+    if name not in known or len(parts) > 2:
+        raise HttpFailure(404, f"No schema named {call.rest}")
+    return answers.plain(schemas.document(dictionary, name), "application/xml")
+
+
+def _structure(call: Call, name: str) -> Response:
+    datatype = call.archive.dictionary.get(name)
+    if datatype is None:
+        raise HttpFailure(404, f"No data type named {name}")
+    return xapi_json(
+        {
+            "element": datatype.name,
+            "singular": datatype.singular,
+            "plural": datatype.plural,
+            "fields": [
+                {"xpath": f"{datatype.name}/{f.path}", "type": f.datatype}
+                for f in datatype.fields.values()
+            ],
+        }
+    )
+
+
+def schema_file(call: Call) -> Response:
+    """Give a schema file."""
+    name = call.rest.rpartition("/")[2].removesuffix(".xsd")
+    if name not in schemas.prefixes(call.archive.dictionary):
+        return answers.container_failure(404)
+    return answers.plain(schemas.document(call.archive.dictionary, name), "text/xml")
+
+
+def site_config(call: Call) -> Response:
+    """Show, or set, the settings of the site."""
+    site = call.archive.site
+    found = dict(_SITE_DEFAULTS)
+    found.update(
+        siteId=site.site_id,
+        requireLogin=site.require_login,
+        checksums=site.checksums,
+        siteUrl=call.request.host_url.rstrip("/") + site.context,
+    )
+    with call.archive.reading(call.person) as elements:
+        rows = elements.connection.execute(
+            sa.select(s.setting.c.name, s.setting.c.value).where(s.setting.c.scope == "@site")
+        )
+        found.update({name: value for name, value in rows})
+    if call.method in {"POST", "PUT"}:
+        return _set_site_config(call)
+    if call.rest.startswith("uptime"):
+        seconds = int(time.time() - STARTED)
+        if call.rest.endswith("display"):
+            return answers.plain(f"{seconds} seconds", "text/plain")
+        parts = {"days": seconds // 86400, "hours": seconds // 3600 % 24,
+                 "minutes": seconds // 60 % 60, "seconds": seconds % 60}
+        return xapi_json({name: str(value) for name, value in parts.items()})
+    if call.person.guest:
+        found = {name: found[name] for name in ("siteId", "requireLogin", "siteDescriptionType")}
+    if call.rest.startswith("values/"):
+        names = call.rest.partition("/")[2].split(",")
+        return xapi_json({name: found[name] for name in names if name in found})
+    if call.rest:
+        if call.rest not in found:
+            raise HttpFailure(404)
+        return xapi_json(found[call.rest])
+    return xapi_json(found)
+
+
+def _set_site_config(call: Call) -> Response:
+    import json
+
+    if not call.person.admin:
+        raise HttpFailure(403)
+    data = call.body()
+    try:
+        given = {call.rest: data.decode()} if call.rest else json.loads(data or b"{}")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise HttpFailure(400, str(error)) from error
+    if not isinstance(given, dict):
+        raise HttpFailure(400)
+    with call.archive.changing(call.person) as elements:
+        for name, value in given.items():
+            elements.set_setting("@site", str(name), str(value))
+    return xapi_json(None)
+
+
+def plugins(call: Call) -> Response:
+    """List the plugins, of which there are none."""
+    if call.rest:
+        raise HttpFailure(404, f"No plugin named {call.rest}")
+    return xapi_json({})
