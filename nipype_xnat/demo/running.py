@@ -1,0 +1,504 @@
+"""What the example workflows share around the workflow itself.
+
+Command line, running with progress, results and failures of each session, and the proof that the
+archive holds what the workflow made. Nothing here is needed to write a workflow; the examples show
+what is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import filecmp
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nipype.pipeline.engine import Workflow
+from nipype.pipeline.engine.utils import load_resultfile
+
+from nipype_xnat import Interface, transfer
+from nipype_xnat.errors import UsageError, XNATError
+from nipype_xnat.records import Record
+
+PLUGINS = ("MultiProc", "Linear", "SLURM", "SGE")
+OVER_80 = "xnat:mrSessionData/AGE > 80"
+
+Say = Callable[[str], None]
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+# -- the command line
+
+
+def options(description: str, name: str) -> argparse.ArgumentParser:
+    """Declare the options that all examples have.
+
+    Parameters
+    ----------
+    description : str
+        What the example does.
+    name : str
+        Name of the workflow, which its working directory is called by.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--server", help="address of the archive; the account comes from netrc")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="instead: a JSON file with server, user and password, readable by its owner only",
+    )
+    parser.add_argument("--project", required=True, help="ID of the project")
+    parser.add_argument("--criteria", default=OVER_80, help="which sessions of it")
+    parser.add_argument(
+        "--scans", default="T1w*", help="type of the wanted scan; wildcards and commas allowed"
+    )
+    parser.add_argument("--resource", default="NIFTI*", help="label of the wanted resource")
+    parser.add_argument("--plugin", choices=PLUGINS, default="MultiProc", help="how to run")
+    parser.add_argument(
+        "--plugin-args",
+        type=_json_object,
+        default={},
+        metavar="JSON",
+        help='what the plugin takes, such as {"sbatch_args": "--time=2:00:00"}',
+    )
+    parser.add_argument(
+        "--processes", type=int, default=processors(), help="how many at once with MultiProc"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(f"{name}_work"),
+        help="working directory; on a cluster one that all hosts see",
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="folder for fetched files (default: the user's own cache)"
+    )
+    return parser
+
+
+def processors() -> int:
+    """Number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+    return value
+
+
+def template(args: argparse.Namespace) -> str:
+    """Return the select path of the wanted images."""
+    return (
+        f"/projects/{args.project}/experiments/*/scans/*[type={args.scans}]"
+        f"/resources/{args.resource}/files/*[name=*.nii.gz,*.nii,*.img]"
+    )
+
+
+def connection(args: argparse.Namespace) -> dict[str, str]:
+    """Return how a node names the archive: by reference, never by password."""
+    if args.config is None and args.server is None:
+        raise UsageError(
+            "no archive was named", advice="give --server URL (with netrc) or --config FILE"
+        )
+    named = (
+        {"config": str(args.config.expanduser().resolve())}
+        if args.config is not None
+        else {"server": args.server}
+    )
+    if args.cache is not None:
+        named["cache_dir"] = str(args.cache.expanduser().resolve())
+    return named
+
+
+def connect(named: Mapping[str, str], cache: Path | None = None) -> Interface:
+    """Open a connection of its own from what :func:`connection` returned."""
+    return Interface(
+        server=named.get("server"),
+        config=named.get("config"),
+        cache=cache or named.get("cache_dir"),
+        interactive=False,
+    )
+
+
+# -- running
+
+
+@dataclass
+class Run:
+    """What came of running a workflow.
+
+    Parameters
+    ----------
+    started : float
+        Seconds since the epoch.
+    seconds : float
+        How long it took.
+    failures : dict
+        For each session that failed, by its name, the reason.
+    """
+
+    started: float
+    seconds: float = 0.0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run(
+    workflow: Workflow,
+    names: Sequence[str],
+    args: argparse.Namespace,
+    *,
+    last: str = "sink",
+    tell: Say = say,
+) -> Run:
+    """Run a workflow of one sub-workflow for each session, and say how far it is.
+
+    One session that fails does not stop the others.
+
+    Parameters
+    ----------
+    workflow : Workflow
+        From :func:`nipype_xnat.interfaces.cohort_workflow`.
+    names : sequence of str
+        The records' names.
+    args : argparse.Namespace
+        Of :func:`options`.
+    last : str
+        The node with which a session is done.
+    tell : callable
+        Takes a line.
+    """
+    progress = _Progress(workflow.name, names, last, tell)
+    crashes = Path(workflow.base_dir).resolve() / "crash"
+    _be_quiet(workflow, crashes)
+    plugin_args = {"status_callback": progress, **args.plugin_args}
+    if args.plugin == "MultiProc":
+        plugin_args.setdefault("n_procs", max(1, args.processes))
+    outcome = Run(time.time())
+    try:
+        workflow.run(plugin=args.plugin, plugin_args=plugin_args)
+    except Exception as error:
+        # what failed is told session by session; what has no session is for the caller
+        if not progress.failed:
+            raise
+        tell(f"  {type(error).__name__}: not all sessions came through")
+    outcome.seconds = time.time() - outcome.started
+    reasons = _reasons(crashes, outcome.started)
+    outcome.failures = {
+        name: reasons.get((name, node), f"the node {node!r} failed; see {crashes}")
+        for name, node in progress.failed.items()
+    }
+    return outcome
+
+
+class _Progress:
+    """Nipype calls this for each node that starts or ends."""
+
+    def __init__(self, workflow: str, names: Sequence[str], last: str, tell: Say) -> None:
+        self._prefix = f"{workflow}."
+        self._names = set(names)
+        self._total = len(names)
+        self._last = last
+        self._tell = tell
+        self._done: set[str] = set()
+        self.failed: dict[str, str] = {}
+
+    def __call__(self, node: Any, status: str) -> None:
+        name, _, inner = str(node.fullname).removeprefix(self._prefix).partition(".")
+        if name not in self._names or name in self._done:
+            return
+        if status == "exception":
+            self.failed[name] = inner
+            self._finish(name, f"failed at {inner}")
+        elif status == "end" and inner == self._last:
+            self._finish(name, "done")
+
+    def _finish(self, name: str, word: str) -> None:
+        self._done.add(name)
+        width = len(str(self._total))
+        self._tell(f"  [{len(self._done):{width}d}/{self._total}] {name}: {word}")
+
+
+def _be_quiet(workflow: Workflow, crashes: Path) -> None:
+    from nipype import config, logging
+
+    # Nipype's own log of each node would bury the progress; crash files tell what failed
+    for name in ("nipype.workflow", "nipype.interface", "nipype.utils"):
+        logging.getLogger(name).setLevel("CRITICAL")
+    config.set("logging", "workflow_level", "CRITICAL")
+    config.set("logging", "interface_level", "CRITICAL")
+    workflow.config["execution"] = {
+        **workflow.config.get("execution", {}),
+        "crashdump_dir": str(crashes),
+        "crashfile_format": "txt",
+        "stop_on_first_crash": "false",
+    }
+
+
+def _reasons(crashes: Path, since: float) -> dict[tuple[str, str], str]:
+    """Read the crash files of a run: session and node to the error's own words."""
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted(crashes.glob("crash-*.txt")):
+        if path.stat().st_mtime < since - 1:
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        named = re.match(r"Node: [^.\n]+\.([^.\n]+)\.(\S+)", text)
+        if named:
+            found[named[1], named[2]] = _error_of(text) or f"see {path}"
+    return found
+
+
+def _error_of(text: str) -> str:
+    """Pick the error out of a traceback: standard error if a program failed, else the last line."""
+    said = re.search(r"\n\s*(?:Standard error|Stderr):\n(.*?)(?:\n\s*Return code|\Z)", text, re.S)
+    lines = [line.strip() for line in (said[1] if said else text).splitlines() if line.strip()]
+    if not said:
+        lines = [line for line in lines if re.match(r"[\w.]+(Error|Exception|\w+): ", line)][-1:]
+    return re.sub(r"^[\w.]+\.(\w+: )", r"\1", " ".join(lines))[:500]
+
+
+# -- what came of it
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the nodes of one session gave.
+
+    Parameters
+    ----------
+    record : mapping
+        The cohort's record.
+    outputs : mapping
+        For each node, its outputs by name.
+    computed : bool
+        Whether the asked-for node ran now, and not at an earlier time.
+    failure : str
+        Why there is no result, else empty.
+    """
+
+    record: Mapping[str, Any]
+    outputs: Mapping[str, Mapping[str, Any]]
+    computed: bool = False
+    failure: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the session is called in the cohort."""
+        return str(self.record["name"])
+
+    @property
+    def stored(self) -> list[Mapping[str, Any]]:
+        """What the sink stored, file by file."""
+        return list(self.outputs.get("sink", {}).get("stored") or [])
+
+    @property
+    def place(self) -> str:
+        """Where in the archive that is."""
+        places = {str(entry["address"]).partition("/files/")[0] for entry in self.stored}
+        return ", ".join(sorted(places))
+
+
+def sessions(
+    workflow: Workflow,
+    cohort: Iterable[Mapping[str, Any]],
+    done: Run,
+    *,
+    main: str,
+    nodes: Sequence[str] = (),
+) -> Iterator[Session]:
+    """Yield what each session's nodes gave, read from the working directory.
+
+    Parameters
+    ----------
+    workflow : Workflow
+    cohort : iterable of dict
+        The records.
+    done : Run
+    main : str
+        The node that computes.
+    nodes : sequence of str
+        Further nodes whose outputs are wanted.
+    """
+    base = Path(workflow.base_dir) / workflow.name
+    for record in cohort:
+        name = str(record["name"])
+        if name in done.failures:
+            yield Session(record, {}, failure=done.failures[name])
+            continue
+        outputs: dict[str, Mapping[str, Any]] = {}
+        computed = False
+        for node in dict.fromkeys((*nodes, main)):
+            result = load_resultfile(base / name / node / f"result_{node}.pklz")
+            outputs[node] = result.outputs.get()
+            if node == main:
+                begun = datetime.fromisoformat(result.runtime.startTime).timestamp()
+                computed = begun >= done.started - 1
+        yield Session(record, outputs, computed)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a run had to do."""
+
+    downloaded: int
+    computed: int
+    uploaded: int
+
+    @classmethod
+    def of(cls, done: Iterable[Session]) -> Work:
+        """Count what the nodes of some sessions say."""
+        done = list(done)
+        fetched = [
+            entry
+            for session in done
+            for entry in session.outputs.get("source", {}).get("manifest") or []
+        ]
+        sent = [entry for session in done for entry in session.stored]
+        return cls(
+            sum(str(entry.get("action")) in ("download", "resume") for entry in fetched),
+            sum(session.computed for session in done),
+            sum(str(entry["action"]) != "keep" for entry in sent),
+        )
+
+    def __str__(self) -> str:
+        if not (self.downloaded or self.computed or self.uploaded):
+            return "Nothing was downloaded, computed or uploaded: all results were there already."
+        return (
+            f"{_count(self.downloaded, 'file')} downloaded, "
+            f"{_count(self.computed, 'session')} computed, "
+            f"{_count(self.uploaded, 'file')} uploaded."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# -- the proof
+
+
+def verify(named: Mapping[str, str], done: Iterable[Session]) -> tuple[int, int, list[str]]:
+    """Ask the archive, with a connection of its own, whether it holds what the workflow made.
+
+    What was sent now is fetched back and compared byte for byte; what was there before is
+    compared by size and the digest that the archive computed.
+
+    Returns
+    -------
+    tuple of int, int, list of str
+        Files compared by bytes, files compared by digest, and what is wrong.
+    """
+    wrong: list[str] = []
+    sent: list[tuple[Record, Path]] = []
+    kept = 0
+    with tempfile.TemporaryDirectory() as folder, connect(named, Path(folder)) as fresh:
+        for session in done:
+            listed = _listed(fresh, session)
+            for entry in session.stored:
+                source = Path(entry["source"])
+                record = listed.get((str(entry["resource_id"]), str(entry["path"])))
+                if record is None:
+                    wrong.append(f"{entry['address']} is not listed")
+                elif str(entry["action"]) != "keep":
+                    sent.append((record, source))
+                else:
+                    kept += 1
+                    if (record.size, record.digest) != (source.stat().st_size, _md5(source)):
+                        wrong.append(f"{entry['address']} differs from {source}")
+        fetched = transfer.fetch(fresh.transport, [record for record, _ in sent], fresh.cache)
+        for got, (record, source) in zip(fetched, sent, strict=True):
+            if not filecmp.cmp(got.path, source, shallow=False):
+                wrong.append(f"{record.place} differs from {source}")
+    return len(sent), kept, wrong
+
+
+def _listed(archive: Interface, session: Session) -> dict[tuple[str, str], Record]:
+    identity = session.record["experiment_id"]
+    labels = {str(entry["address"]).rpartition("/resources/")[2] for entry in session.stored}
+    names = sorted({label.partition("/files/")[0] for label in labels})
+    found = {}
+    for name in names:
+        path = f"/experiments/{identity}/resources/{name}/files"
+        for record in archive.select(path).records():
+            found[record.resource_id, record.path] = record
+    return found
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# -- words about sessions
+
+
+def ages(archive: Interface, criteria: str | None) -> dict[str, tuple[int | None, str]]:
+    """Return age and sex at each session that fulfils criteria, by the session's id.
+
+    An archive that cannot tell gives none.
+    """
+    kind = "xnat:mrSessionData"
+    columns = [f"{kind}/SESSION_ID", f"{kind}/AGE", "xnat:subjectData/GENDER_TEXT"]
+    found: dict[str, tuple[int | None, str]] = {}
+    with contextlib.suppress(XNATError):
+        search = archive.select(kind, columns)
+        for row in search.where(criteria) if criteria else search.all():
+            age = row.get("age", "")
+            years = int(float(age)) if age.replace(".", "", 1).isdigit() else None
+            found[row["session_id"]] = years, row.get("xnat_subjectdata_gender_text", "")
+    return found
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Align columns of text; numbers to the right."""
+    numeric = [
+        all(re.fullmatch(r"[\d.,]*", line[index]) for line in lines) for index in range(len(heads))
+    ]
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    rows = []
+    for line in (heads, *lines):
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        rows.append("  ".join(cells).rstrip())
+    return "\n".join([rows[0], "  ".join("-" * width for width in widths), *rows[1:]])
+
+
+def program(main: Callable[[], int]) -> None:
+    """Run a script's main function; errors become one message and an exit code."""
+    try:
+        sys.exit(main())
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except XNATError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
