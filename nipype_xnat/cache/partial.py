@@ -1,0 +1,115 @@
+"""A file that is being filled and has no visible name yet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from .hashing import new_md5
+
+__all__ = ["Partial"]
+
+_BLOCK = 1 << 20
+
+
+class Partial:
+    """A new file that grows, and its MD5 with it.
+
+    The file belongs to this object alone: what another process left is copied, never continued in
+    place, because its owner may still live and write (on a file system whose locks lie).
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where to make it; nothing may be there.
+
+    Attributes
+    ----------
+    size : int
+        Bytes so far.
+    modified : str
+        Last-Modified of the answer that the bytes came from; empty if not known.
+    adopted : bool
+        Whether some of the bytes are those of an earlier run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.modified = ""
+        self.adopted = False
+        self._md5 = new_md5()
+        self._source: tuple[Path, int, int] | None = None
+        self._stream: BinaryIO = path.open("xb")
+
+    @property
+    def digest(self) -> str:
+        """MD5 of the bytes so far, in hexadecimal."""
+        return self._md5.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._stream.write(data)
+        self._md5.update(data)
+        self.size += len(data)
+
+    def adopt(self, leftover: Path) -> None:
+        """Begin with the bytes of an earlier attempt."""
+        with leftover.open("rb") as source:
+            status = os.fstat(source.fileno())
+            while block := source.read(_BLOCK):
+                self.write(block)
+        self.adopted = self.size > 0
+        self._source = (leftover, status.st_size, status.st_mtime_ns)
+
+    def start_over(self) -> None:
+        """Throw away all bytes."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._md5 = new_md5()
+        self.size = 0
+        self.modified = ""
+        self.adopted = False
+
+    def seal(self, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """Bring all bytes to the disk and close; set permissions and modification time."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        if mtime_ns is not None:
+            os.utime(self.path, ns=(mtime_ns, mtime_ns))
+        if mode is not None:
+            self.path.chmod(mode)
+
+    def reopen(self) -> None:
+        """Go on writing after :meth:`seal`."""
+        self._stream = self.path.open("r+b")
+        self._stream.seek(0, os.SEEK_END)
+
+    def keep(self) -> None:
+        """Close, and leave the bytes for a later run."""
+        if not self.size:
+            self.discard()
+            return
+        try:
+            self._stream.close()
+        except OSError:  # a full disk: what is there can still be resumed
+            pass
+        if self._source is not None:
+            path, size, mtime_ns = self._source
+            try:
+                status = path.stat()
+                # ours holds all of it, and nobody writes it any more
+                if size <= self.size and (status.st_size, status.st_mtime_ns) == (size, mtime_ns):
+                    path.unlink()
+            except OSError:
+                pass
+
+    def discard(self) -> None:
+        """Close and remove."""
+        try:
+            self._stream.close()
+        except OSError:
+            pass
+        self.path.unlink(missing_ok=True)

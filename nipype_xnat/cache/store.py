@@ -1,0 +1,435 @@
+"""The cache's files and folders.
+
+::
+
+    CACHE/layout              version of this layout
+    CACHE/objects/ab/<md5>    the bytes, read-only, stamped (see stamp.py), never rewritten
+    CACHE/views/<name>-<hash> folders of hard links that keep a resource's own names
+    CACHE/partial/            what is being written; what a killed process left
+    CACHE/known/              what is remembered of files without a checksum
+    CACHE/aside/              what was found to be wrong
+    CACHE/locks/              one lock a digest
+
+Nothing here depends on a lock: each file is written under a name of its own and gets its visible
+name in one step, when it is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import socket
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CacheError, XNATError
+from . import locks, views
+from .hashing import is_md5, md5_of
+from .known import Known, key_of, read
+from .partial import Partial
+from .policy import Trust, after_hash, at_first_sight
+from .stamp import carries_stamp, stamp_of
+
+__all__ = ["Cache", "Verified"]
+
+log = logging.getLogger("nipype_xnat.cache")
+
+_LAYOUT = "1"
+_TRIES = 4
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What :meth:`Cache.verify` found.
+
+    Parameters
+    ----------
+    good : int
+        Files that are what their names say.
+    set_aside : tuple of pathlib.Path
+        Where the others are now.
+    """
+
+    good: int
+    set_aside: tuple[Path, ...]
+
+
+class Cache:
+    """A folder of fetched files that any number of processes and machines may share.
+
+    Nothing is written before the first file comes, so a read-only cache can be looked up.
+
+    Parameters
+    ----------
+    root : pathlib.Path or str
+        The folder. It is made when it is needed, for its owner only; make it yourself, with the
+        rights that you want, to share it.
+    patience : float
+        Seconds to wait for another process that fetches the same file and shows no sign of life.
+    """
+
+    def __init__(self, root: Path | str, *, patience: float = 60.0) -> None:
+        self.root = Path(root).expanduser().absolute()
+        self.patience = patience
+
+    # -- looking up
+
+    def find(self, digest: str, size: int | None = None) -> Path | None:
+        """Return the file with a digest, or None.
+
+        A file that was touched is read once and gets its stamp back; one that was changed is set
+        aside.
+
+        Parameters
+        ----------
+        digest : str
+            MD5 in hexadecimal.
+        size : int, optional
+            Bytes that it must have.
+        """
+        digest = digest.lower()
+        if not is_md5(digest):
+            return None
+        path = self._object(digest)
+        try:
+            status = path.lstat()
+            right_size = size is None or status.st_size == size
+            trust = at_first_sight(
+                regular=stat.S_ISREG(status.st_mode),
+                size=right_size,
+                stamp=carries_stamp(status.st_mtime_ns, digest),
+            )
+            if trust is Trust.HASH:
+                trust = after_hash(digest=md5_of(path) == digest, size=right_size)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("cannot read %s in the cache, as if it were not there: %s", path, error)
+            return None
+        if trust is Trust.ASIDE:
+            self._set_aside(path, status)
+            return None
+        if trust is Trust.RESTORE:
+            self._restore(path, digest)
+        return None if trust is Trust.MISS else path
+
+    def recall(self, *identity: object) -> Known | None:
+        """Return what is remembered of a file without a checksum; see :meth:`remember`."""
+        return read(self._known(identity))
+
+    def remember(self, known: Known, *identity: object) -> None:
+        """Remember a fetched file by what identifies it on its server for its account."""
+        with self._troubles():
+            self._write_small(self._known(identity), known.to_json())
+
+    # -- filling
+
+    def lock(
+        self, name: str, check: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[bool]:
+        """Keep others from fetching the same; saves double work where locks work.
+
+        Parameters
+        ----------
+        name : str
+            A digest, or another file name.
+        check : callable
+            Called while waiting; may raise to stop.
+        """
+        with self._troubles():
+            self._prepare()
+        return locks.holding(
+            self.root / "locks" / name,
+            sign_of_life=lambda: [(path.name, size) for size, path in self._leftovers(name)],
+            patience=self.patience,
+            check=check,
+        )
+
+    def partial(self, name: str, largest: int | None = None) -> Partial:
+        """Return a file to fill; it begins with what an earlier attempt left.
+
+        Parameters
+        ----------
+        name : str
+            The digest that the whole file must have; any other name begins with nothing.
+        largest : int, optional
+            Bytes that an earlier attempt cannot exceed.
+        """
+        with self._troubles():
+            self._prepare()
+            partial = Partial(self.root / "partial" / f"{name}.{_unique()}")
+            if is_md5(name):
+                for size, path in self._leftovers(name):
+                    if path == partial.path or (largest is not None and size > largest):
+                        continue
+                    try:
+                        partial.adopt(path)
+                    except OSError:  # gone meanwhile, or not ours to read
+                        partial.start_over()
+                        continue
+                    break
+            return partial
+
+    def publish(self, partial: Partial, digest: str) -> Path:
+        """Give a filled file its visible name; what is there already stays.
+
+        Parameters
+        ----------
+        partial : Partial
+            Its digest must have been found to be right.
+        digest : str
+            MD5 in hexadecimal.
+        """
+        digest = digest.lower()
+        target = self._object(digest)
+        with self._troubles():
+            try:
+                partial.seal(0o444, stamp_of(digest, time.time_ns()))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._give_name(partial.path, target, digest, partial.size)
+            except FileNotFoundError:
+                # where locks lie, another process published the same and cleared ours away
+                if self.find(digest, partial.size) is None:
+                    raise
+        for path in [partial.path, *(path for _, path in self._leftovers(digest))]:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.debug("cannot remove %s: %s", path, error)
+        return target
+
+    def _give_name(self, source: Path, target: Path, digest: str, size: int) -> None:
+        for _ in range(_TRIES):
+            try:
+                # unlike a rename, a link never replaces a file that somebody uses
+                os.link(source, target)
+            except FileExistsError:
+                if self.find(digest, size) is not None:
+                    return
+            except OSError as error:
+                if error.errno not in views.NO_LINK:
+                    raise
+                if self.find(digest, size) is None:
+                    source.rename(target)
+                return
+            else:
+                _sync_folder(target.parent)
+                return
+        raise CacheError(
+            f"a wrong file is in the way and cannot be set aside: {target}",
+            advice="remove it, or use another folder for the cache",
+        )
+
+    # -- handing out
+
+    def view(self, name: str, manifest: Mapping[str, Path]) -> Path:
+        """Return a folder that holds cached files under names of their own.
+
+        The same manifest gives the same folder at each run.
+
+        Parameters
+        ----------
+        name : str
+            Words for the folder's name.
+        manifest : mapping of str to pathlib.Path
+            Path within the folder to a file of this cache.
+
+        Raises
+        ------
+        UnsafeName
+            If a name cannot be kept by the file system, or two names not be kept apart.
+        CacheError
+            If a file is no longer in the cache, or the folder cannot be written.
+        """
+        for path in manifest:
+            views.checked_name(path)
+        digests = {path: source.name for path, source in manifest.items()}
+        folder = self.root / "views" / views.folder_name(name, digests)
+        with self._troubles():
+            wanted = {
+                path: (source.name, self._size_of(source)) for path, source in manifest.items()
+            }
+            if folder.is_dir() and views.agrees(folder, wanted):
+                return folder
+            self._prepare()
+            building = self.root / "partial" / f"view.{_unique()}"
+            try:
+                views.build(building, manifest)
+                self._publish_view(building, folder, wanted)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+            return folder
+
+    def _size_of(self, source: Path) -> int:
+        if self.find(source.name) != source:
+            raise CacheError(
+                f"{source} is not in the cache any more",
+                advice="fetch it again",
+            )
+        return source.stat().st_size
+
+    def _publish_view(
+        self, building: Path, folder: Path, wanted: Mapping[str, tuple[str, int]]
+    ) -> None:
+        for _ in range(_TRIES):
+            try:
+                building.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+                # another process was first; or what is there was changed
+                if folder.is_dir() and views.agrees(folder, wanted):
+                    return
+                self._set_aside(folder)
+            else:
+                _sync_folder(folder.parent)
+                return
+        raise CacheError(
+            f"a changed folder is in the way and cannot be set aside: {folder}",
+            advice="remove it, or use another folder for the cache",
+        )
+
+    # -- care
+
+    def verify(self) -> Verified:
+        """Read all files, and set those aside that are not what their names say."""
+        good = 0
+        bad: list[Path] = []
+        with self._troubles():
+            for path in sorted((self.root / "objects").glob("*/*")):
+                status = path.lstat()
+                if (
+                    stat.S_ISREG(status.st_mode)
+                    and self._object(path.name) == path
+                    and md5_of(path) == path.name
+                ):
+                    good += 1
+                    if not carries_stamp(status.st_mtime_ns, path.name):
+                        self._restore(path, path.name)
+                elif (where := self._set_aside(path, status)) is not None:
+                    bad.append(where)
+        return Verified(good, tuple(bad))
+
+    def _set_aside(self, path: Path, judged: os.stat_result | None = None) -> Path | None:
+        where = self.root / "aside" / f"{path.name}.{_unique()}"
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(where)
+            if judged is not None:
+                moved = where.lstat()
+                if (moved.st_ino, moved.st_dev) != (judged.st_ino, judged.st_dev):
+                    # another process had put a right one in its place meanwhile
+                    where.rename(path)
+                    return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s is not what its name says and cannot be set aside: %s", path, error)
+            return None
+        log.warning("%s was not what its name says: set aside as %s", path, where)
+        return where
+
+    def _restore(self, path: Path, digest: str) -> None:
+        try:
+            stamp = stamp_of(digest, time.time_ns())
+            os.utime(path, ns=(stamp, stamp))
+            path.chmod(0o444)
+        except OSError as error:  # somebody else's file: right, only slow to look up
+            log.debug("cannot restore the stamp of %s: %s", path, error)
+
+    # -- places
+
+    def _object(self, digest: str) -> Path:
+        return self.root / "objects" / digest[:2] / digest
+
+    def _known(self, identity: tuple[object, ...]) -> Path:
+        key = key_of(*identity)
+        return self.root / "known" / key[:2] / f"{key}.json"
+
+    def _leftovers(self, name: str) -> list[tuple[int, Path]]:
+        """List what there is of unfinished attempts, longest first, with their sizes."""
+        found = []
+        for path in (self.root / "partial").glob(f"{name}.*"):
+            try:
+                status = path.lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_size, path))
+        return sorted(found, key=lambda item: (-item[0], item[1].name))
+
+    def _prepare(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        layout = self.root / "layout"
+        version = layout.read_text().strip() if layout.exists() else ""
+        if not version:
+            self._write_small(layout, f"{_LAYOUT}\n".encode())
+        elif version != _LAYOUT:
+            raise CacheError(
+                f"the cache {self.root} has layout {version!r}, this version knows {_LAYOUT!r}",
+                advice="use another folder, or the version of nipype_xnat that made it",
+            )
+        for name in ("objects", "views", "partial", "locks"):
+            (self.root / name).mkdir(exist_ok=True)
+
+    def _write_small(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{_unique()}"
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, XNATError):
+                raise
+            raise self.trouble(error) from error
+
+    def trouble(self, error: OSError) -> CacheError:
+        """Put an error of the file system in words."""
+        advice = {
+            errno.ENOSPC: "make room on its disk, or use another folder for the cache",
+            errno.EDQUOT: "the quota is used up: make room, or use another folder for the cache",
+            errno.EROFS: "it is read-only: use another folder for the cache",
+            errno.EACCES: "this user may not write there: use another folder for the cache",
+        }.get(error.errno or 0, "check the folder, or use another one for the cache")
+        where = f" ({error.filename})" if error.filename else ""
+        return CacheError(
+            f"the cache {self.root} cannot be used: {error.strerror or error}{where}",
+            advice=advice,
+        )
+
+    def __repr__(self) -> str:
+        return f"Cache({str(self.root)!r})"
+
+
+def _unique() -> str:
+    """Return a name that no other process on any machine uses; a reader sees whose it is."""
+    host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
+    return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name to the disk, where the file system can be asked to."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

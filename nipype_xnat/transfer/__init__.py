@@ -1,0 +1,20 @@
+"""Bytes to and from an archive: decided first, then streamed, checked and published whole."""
+
+from .decision import Action
+from .download import Fetched, copy_to, deliver, deliver_folder, fetch, save
+from .progress import Progress
+from .upload import Stored, StoredFile, put
+
+__all__ = [
+    "Action",
+    "Fetched",
+    "Progress",
+    "Stored",
+    "StoredFile",
+    "copy_to",
+    "deliver",
+    "deliver_folder",
+    "fetch",
+    "put",
+    "save",
+]

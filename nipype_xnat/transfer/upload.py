@@ -1,0 +1,574 @@
+"""Files into a resource, as an end state: what is there already is not sent, what was sent is
+listed and compared, what got lost is sent again.
+
+XNAT answers 200 to uploads that it did not store, and two uploads into one resource at once can
+lose a file, so nothing counts but the listing afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from ..address import Address, is_plain_label
+from ..errors import (
+    AnswerError,
+    CannotReachServer,
+    Conflict,
+    NotAllowed,
+    NotLoggedIn,
+    ServerBroken,
+    UnsafeName,
+    UploadIncomplete,
+    UsageError,
+    XNATError,
+)
+from ..records import Record
+from ..transport import Answer, Body, Request, Transport
+from .decision import Action, Decision, for_upload
+from .digests import Source
+from .listing import Entry, Listing, list_files, resource_id_of
+from .packing import Parcel, Way, body_of, checked_upload_name, parcels
+from .patience import Patience
+from .progress import Progress, Reporter
+
+__all__ = ["Stored", "StoredFile", "put"]
+
+log = logging.getLogger("nipype_xnat.transfer")
+
+_SHOWN = 20
+# what a site says that demands a reason for changes
+_WANTS_REASON = re.compile(
+    r"justif|event_reason|ActionNameAbsent|reason for (the|this) change", re.I
+)
+_REASON_ADVICE = "this site demands a reason for changes: give event_reason='...'"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that the archive lists now.
+
+    Parameters
+    ----------
+    record : Record
+        Where it is, with size and digest.
+    action : Action
+        ``keep`` (it was there), ``send`` or ``replace``.
+    reason : str
+        Why, in words.
+    compared : str
+        ``digest``, or ``size`` where the archive keeps no digests: that proves less.
+    """
+
+    record: Record
+    action: Action
+    reason: str
+    compared: str = "digest"
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.record.size or 0
+
+    @property
+    def digest(self) -> str:
+        """MD5 in hexadecimal."""
+        return self.record.digest
+
+    @property
+    def address(self) -> Address:
+        """Address of the file; UsageError for names that no address can hold."""
+        return self.record.file
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What :func:`put` did.
+
+    Parameters
+    ----------
+    resource : Record
+        The resource, with its number where the archive told it.
+    files : tuple of StoredFile
+        In the order in which they were given.
+    requests : int
+        Requests that it took.
+    bytes_sent : int
+        Bytes of all bodies that were sent.
+    rounds : int
+        Rounds of sending: 0 if all was there, more than 1 if something had to be repaired.
+    """
+
+    resource: Record
+    files: tuple[StoredFile, ...]
+    requests: int
+    bytes_sent: int
+    rounds: int
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The records of the files."""
+        return tuple(file.record for file in self.files)
+
+
+def put(
+    transport: Transport,
+    resource: Record,
+    files: Mapping[str, Path | bytes],
+    *,
+    overwrite: bool = True,
+    format: str = "",
+    content: str = "",
+    tags: str = "",
+    description: str = "",
+    event_reason: str = "",
+    progress: Callable[[Progress], object] | None = None,
+    rounds: int = 4,
+    pause: float = 0.5,
+) -> Stored:
+    """See to it that a resource holds files; nothing is ever deleted.
+
+    Parameters
+    ----------
+    transport : Transport
+        Where the archive is.
+    resource : Record
+        The resource, with the ids of what holds it, and its number or label. It is made where it
+        is missing; what holds it must be there.
+    files : mapping of str to pathlib.Path or bytes
+        Path within the resource to what it shall hold.
+    overwrite : bool
+        Replace files of other content. Without it they are a Conflict, found before anything is
+        sent.
+    format, content, tags, description : str
+        Words for the files and, as XNAT does it, for the resource.
+    event_reason : str
+        Reason of the change, which some sites demand.
+    progress : callable, optional
+        Takes a :class:`Progress`.
+    rounds : int
+        How often to send and compare at most.
+    pause : float
+        Seconds before the second round, on average; doubled each time, because another writer may
+        be in the same resource.
+
+    Returns
+    -------
+    Stored
+
+    Raises
+    ------
+    UnsafeName, UsageError
+        For names that XNAT cannot keep, and for files that are not here: before any request.
+    Conflict
+        If a file of other content is there and must not be replaced.
+    NotAllowed
+        If the account may not write there, also where the server says 200 and stores nothing.
+    UploadIncomplete
+        If the server does not list what was sent after all rounds.
+    """
+    if not (resource.resource_id or resource.resource_label):
+        raise UsageError("a resource needs a label or a number to put files into it")
+    if rounds < 1:
+        raise UsageError("rounds must be at least 1")
+    for name in files:
+        checked_upload_name(name)
+    _no_folder_and_file(files)
+    sources = {name: Source.read(name, item) for name, item in files.items()}
+    words = {
+        "format": format,
+        "content": content,
+        "tags": tags,
+        "description": description,
+        "event_reason": event_reason,
+    }
+    upload = _Upload(
+        transport,
+        resource,
+        sources,
+        words={name: text for name, text in words.items() if text},
+        overwrite=overwrite,
+        report=Reporter("upload", progress),
+        rounds=rounds,
+        patience=Patience(rounds, pause),
+    )
+    return upload.run()
+
+
+def _no_folder_and_file(names: Iterable[str]) -> None:
+    known = set(names)
+    for name in known:
+        parts = name.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in known:
+                raise UnsafeName(
+                    f"{'/'.join(parts[:end])!r} cannot be a file and the folder of {name!r}"
+                )
+
+
+class _Counting:
+    """A transport that counts."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.requests = 0
+        self.bytes_sent = 0
+
+    @property
+    def server(self) -> str:
+        return self._inner.server
+
+    @property
+    def account(self) -> str:
+        return self._inner.account
+
+    def send(self, request: Request) -> Answer:
+        self.requests += 1
+        self.bytes_sent += request.body.length if request.body else 0
+        return self._inner.send(request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Upload:
+    def __init__(
+        self,
+        transport: Transport,
+        resource: Record,
+        sources: Mapping[str, Source],
+        *,
+        words: Mapping[str, str],
+        overwrite: bool,
+        report: Reporter,
+        rounds: int,
+        patience: Patience,
+    ) -> None:
+        self.transport = _Counting(transport)
+        self.resource = resource
+        self.sources = sources
+        self.words = words
+        self.overwrite = overwrite
+        self.report = report
+        self.rounds = rounds
+        self.patience = patience
+        self.address = resource.resource
+        self.reasons: dict[str, str] = {}
+        self.all_said_ok = True
+        self.decisions: dict[str, Decision] = {}
+
+    def run(self) -> Stored:
+        listing = self._begin()
+        self.decisions = {name: self._decide(name, listing) for name in self.sources}
+        self._refuse_conflicts(listing)
+        todo = [
+            name
+            for name, decision in self.decisions.items()
+            if decision.action in (Action.SEND, Action.REPLACE)
+        ]
+        for name, decision in self.decisions.items():
+            log.info("%s %s: %s", decision.action, self._place(name), decision.reason)
+            if name not in todo:
+                size = self.sources[name].size
+                self.report(self._place(name), size, size, decision.action.value, finished=True)
+        wanted = list(todo)
+        done = 0
+        while todo:
+            if done:
+                if done == self.rounds or (done > 1 and self._ignored(todo, wanted, listing)):
+                    raise self._failure(todo, wanted, listing)
+                time.sleep(self.patience.before(done))
+                listing, todo = self._catalogued(todo)
+                if not todo:
+                    break
+            self._send_all(todo, overwrite=self.overwrite or done > 0)
+            done += 1
+            listing = list_files(self.transport, self.address)
+            todo = self._unsettled(todo, listing)
+        return self._stored(listing, done)
+
+    # -- what is there
+
+    def _begin(self) -> Listing:
+        """Find the resource, or make it; return what it holds."""
+        record = self.resource
+        if record.resource_id:
+            return list_files(self.transport, self.address)
+        label = record.resource_label
+        self._at(resource_id_of(self.transport, record.owner, label))
+        if not self.resource.resource_id:
+            if self._create(label):
+                return Listing({})
+            # another process made it meanwhile
+            self._at(resource_id_of(self.transport, record.owner, label))
+        return list_files(self.transport, self.address)
+
+    def _at(self, resource_id: str) -> None:
+        self.resource = self.resource.with_values(resource_id=resource_id)
+        self.address = self.resource.resource
+
+    def _create(self, label: str) -> bool:
+        """Make the resource; False if it is there already."""
+        owner = self.resource.owner / "resources"
+        # a label of digits only would be read as a number
+        plain = is_plain_label(label) and not label.isdigit()
+        if plain:
+            request = Request(
+                "PUT", (owner / label).ask(self.words), accept=frozenset({409}), repeatable=True
+            )
+        else:
+            request = Request(
+                "POST", owner.ask(self._reason()), Body.of_text(self._document(label))
+            )
+        with self._asking(request) as answer:
+            made, text = answer.status < 300, answer.text().strip()
+        if made and not plain:
+            number = text.rpartition("/")[2]
+            self._at(
+                number
+                if number.isdigit()
+                else resource_id_of(self.transport, self.resource.owner, label)
+            )
+        return made
+
+    def _document(self, label: str) -> str:
+        words = {name: text for name, text in self.words.items() if name in ("format", "content")}
+        attributes = "".join(
+            f" {name}={quoteattr(text)}" for name, text in {"label": label, **words}.items()
+        )
+        return (
+            '<xnat:Resource xmlns:xnat="http://nrg.wustl.edu/xnat" '
+            'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+            f'xsi:type="xnat:resourceCatalog"{attributes}/>'
+        )
+
+    def _decide(self, name: str, listing: Listing) -> Decision:
+        source, entry = self.sources[name], listing.get(name)
+        there = None if entry is None else (entry.size, entry.digest)
+        return for_upload(source.size, source.digest, there, overwrite=self.overwrite)
+
+    def _refuse_conflicts(self, listing: Listing) -> None:
+        refused = [name for name, item in self.decisions.items() if item.action is Action.REFUSE]
+        if refused:
+            raise Conflict(
+                f"{self._place('')} holds other files under these names, nothing was sent: "
+                + _names(refused),
+                server=self.transport.server,
+                advice="choose other names or another resource, or allow to overwrite",
+            )
+
+    # -- sending
+
+    def _send_all(self, names: list[str], *, overwrite: bool) -> None:
+        # one after the other: XNAT loses files of uploads into one resource at once
+        for parcel in parcels([self.sources[name] for name in names]):
+            try:
+                self._send(parcel, overwrite=overwrite)
+            except (ServerBroken, CannotReachServer) as error:
+                if error.advice == _REASON_ADVICE:
+                    raise
+                # it may have stored some or all: the listing tells
+                self.all_said_ok = False
+                log.info("sending to %s failed: %s", self._place(""), error.message)
+                for source in parcel.sources:
+                    self.reasons[source.name] = error.message
+
+    def _send(self, parcel: Parcel, *, overwrite: bool) -> None:
+        parameters: dict[str, str | bool | None] = dict(self.words)
+        if overwrite:
+            parameters["overwrite"] = True
+        if parcel.way is Way.ZIP:
+            parameters["extract"] = True
+        if parcel.way is not Way.FORM:
+            parameters["inbody"] = True
+        address = (self.address / "files").file(parcel.name).ask(parameters)
+        total = sum(source.size for source in parcel.sources)
+        place = self._place("" if len(parcel.sources) > 1 else parcel.sources[0].name)
+        action = self.decisions[parcel.sources[0].name].action.value
+        with (
+            body_of(
+                parcel, lambda done: self.report(place, min(done, total), total, action)
+            ) as body,
+            self._asking(Request("PUT", address, body)) as answer,
+        ):
+            text = answer.text()
+        for name in _duplicates(text):
+            self.all_said_ok = False
+            self.reasons[name] = "the server says that it has a file of this name"
+
+    def _asking(self, request: Request) -> Answer:
+        try:
+            return self.transport.send(request)
+        except NotLoggedIn:
+            raise
+        except AnswerError as error:
+            if "event_reason" in self.words or not _WANTS_REASON.search(error.message):
+                raise
+            raise type(error)(
+                error.message,
+                server=error.server,
+                asked=error.asked,
+                advice=_REASON_ADVICE,
+                status=error.status,
+            ) from error
+
+    # -- comparing and repairing
+
+    def _unsettled(self, names: Iterable[str], listing: Listing) -> list[str]:
+        """Return what is not listed as it was sent."""
+        left = []
+        for name in names:
+            entry = listing.get(name)
+            if entry is not None and _agrees(self.sources[name], entry):
+                size = self.sources[name].size
+                action = self.decisions[name].action.value
+                self.report(self._place(name), size, size, action, finished=True)
+                continue
+            left.append(name)
+            if entry is not None and not self.overwrite:
+                raise Conflict(
+                    f"another writer stored another file as {self._place(name)} at the same time",
+                    server=self.transport.server,
+                    advice="look at both files; allow to overwrite to put yours there",
+                )
+            if entry is not None:
+                self.reasons[name] = (
+                    f"the archive lists {entry.size} bytes with MD5 {entry.digest or 'unknown'}"
+                )
+            elif name not in self.reasons:
+                self.reasons[name] = "the server said that all is well and does not list it"
+        return left
+
+    def _catalogued(self, names: list[str]) -> tuple[Listing, list[str]]:
+        """Have files that are on the server's disk entered into the catalog; list again."""
+        resource = self.resource.with_values(
+            resource_id=""
+            if is_plain_label(self.resource.resource_label)
+            else (self.resource.resource_id)
+        )
+        place = Address(("archive", *resource.resource.segments[1:])).path
+        address = Address.of("data", "services", "refresh", "catalog").ask(
+            {"resource": place, "options": "append,populateStats", **self._reason()}
+        )
+        try:
+            self._asking(Request("POST", address, repeatable=True)).close()
+        except NotAllowed as error:
+            raise self._not_allowed() from error
+        except AnswerError as error:
+            # not all servers have it: sending again repairs too
+            log.info("the catalog of %s was not refreshed: %s", self._place(""), error.message)
+        listing = list_files(self.transport, self.address)
+        return listing, self._unsettled(names, listing)
+
+    def _reason(self) -> dict[str, str]:
+        return {k: v for k, v in self.words.items() if k == "event_reason"}
+
+    def _ignored(self, left: list[str], wanted: list[str], listing: Listing) -> bool:
+        """Tell whether the server took everything with a 200 and stored nothing of it."""
+        return (
+            self.all_said_ok
+            and len(left) == len(wanted)
+            and not any(listing.get(name) for name in left)
+        )
+
+    def _failure(self, left: list[str], wanted: list[str], listing: Listing) -> XNATError:
+        if (
+            self.all_said_ok
+            and len(left) == len(wanted)
+            and not any(listing.get(name) for name in left)
+        ):
+            return self._not_allowed()
+        changed = [name for name in left if self.sources[name].changed()]
+        lines = [f"\n  {name}: {self.reasons[name]}" for name in left[:_SHOWN]]
+        if len(left) > _SHOWN:
+            lines.append(f"\n  ... and {len(left) - _SHOWN} more")
+        if changed:
+            advice = f"these files were changed here meanwhile: {_names(changed)}; run again"
+        else:
+            advice = (
+                "run again, when no other job writes to this resource; it sends what is missing"
+            )
+            if "event_reason" not in self.words and not self.all_said_ok:
+                advice += ". Some sites demand a reason for changes: event_reason='...'"
+        return UploadIncomplete(
+            f"{len(left)} of {len(self.sources)} files did not arrive in {self._place('')} after "
+            f"{self.rounds} rounds:" + "".join(lines),
+            server=self.transport.server,
+            advice=advice,
+        )
+
+    def _not_allowed(self) -> NotAllowed:
+        who = self.transport.account
+        return NotAllowed(
+            f"the server said 200 and stored nothing in {self._place('')}: "
+            + (f"user {who!r}" if who else "nobody (no account was given)")
+            + " may most likely not write there",
+            server=self.transport.server,
+            advice="ask an owner of the project for the right to edit, or use another account",
+        )
+
+    # -- the result
+
+    def _stored(self, listing: Listing, rounds: int) -> Stored:
+        files = []
+        by_size = False
+        for name, source in self.sources.items():
+            entry = listing.get(name)
+            assert entry is not None  # noqa: S101
+            if entry.resource_id and not self.resource.resource_id:
+                self._at(entry.resource_id)
+            by_size = by_size or not entry.digest
+            decision = self.decisions[name]
+            record = self.resource.with_values(
+                resource_id=self.resource.resource_id or entry.resource_id,
+                path=name,
+                size=source.size,
+                digest=source.digest,
+                **{k: v for k, v in self.words.items() if k in ("format", "content", "tags")},
+            )
+            compared = "digest" if entry.digest else "size"
+            files.append(StoredFile(record, decision.action, decision.reason, compared))
+        if by_size:
+            log.warning(
+                "%s keeps no checksums of %s: what was sent could be compared by size only",
+                self.transport.server,
+                self._place(""),
+            )
+        return Stored(
+            self.resource,
+            tuple(files),
+            self.transport.requests,
+            self.transport.bytes_sent,
+            rounds,
+        )
+
+    def _place(self, name: str) -> str:
+        return self.resource.with_values(path=name).place
+
+
+def _agrees(source: Source, entry: Entry) -> bool:
+    if entry.digest:
+        return entry.digest == source.digest
+    return entry.size == source.size
+
+
+def _duplicates(text: str) -> list[str]:
+    """Read the names that an upload answered with 200 did not store."""
+    if '"duplicates"' not in text:
+        return []
+    try:
+        names = json.loads(text)["duplicates"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
