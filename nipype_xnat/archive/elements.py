@@ -146,8 +146,8 @@ class Elements:
         """Name the project whose rights govern changes of an element."""
         return self.projects_of(element)[0]
 
-    def project(self, key: str) -> Element | None:
-        """Find a readable project by id or alias."""
+    def project(self, key: str, known: bool = False) -> Element | None:
+        """Find a project by id or alias, if its data, or it at least, may be seen."""
         found = self._first(s.element.c.kind == "project", s.element.c.id == key)
         if found is None:
             real = self.connection.execute(
@@ -155,6 +155,8 @@ class Elements:
             ).scalar()
             if real is not None:
                 found = self._first(s.element.c.kind == "project", s.element.c.id == real)
+        if known and found is not None and found.id in self.rights.protected:
+            return found
         return found if self.readable(found) else None
 
     def _labelled(self, kind: str, project: str, key: str) -> Element | None:

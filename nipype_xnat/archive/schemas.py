@@ -108,9 +108,13 @@ class SchemaWriter:
         uri = namespaces[self.prefix]
         self.lines = [
             '<?xml version="1.0" encoding="UTF-8"?>',
-            f'<xs:schema targetNamespace="{uri}" xmlns="{uri}" '
+            f'<xs:schema targetNamespace="{uri}" '
             'xmlns:xs="http://www.w3.org/2001/XMLSchema" '
-            + " ".join(f'xmlns:{short}="{u}"' for short, u in namespaces.items())
+            # in schemas, unlike in documents, "xdat" are the notes for XNAT itself
+            + " ".join(
+                f'xmlns:{short}="{u}"'
+                for short, u in {**namespaces, "xdat": "http://nrg.wustl.edu/xdat"}.items()
+            )
             + ' elementFormDefault="qualified" attributeFormDefault="unqualified">',
         ]
         own = [t for t in self.dictionary if t.name.split(":")[0] == self.prefix]

@@ -197,7 +197,10 @@ def _xml(found: Table) -> Iterator[bytes]:
 
 def _html(found: Table) -> Iterator[bytes]:
     def pieces() -> Iterator[str]:
-        yield "<html><body><table><thead><tr>"
+        yield (
+            '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body>'
+            "<table><thead><tr>"
+        )
         yield "".join(f"<th>{escape(name)}</th>" for name in found.columns)
         yield "</tr></thead><tbody>"
         for row in found.rows:

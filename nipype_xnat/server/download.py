@@ -37,7 +37,7 @@ _RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 def content_type(name: str) -> str:
     """Give the type of a file by its ending."""
     for ending, found in _TYPES.items():
-        if name.endswith(ending):
+        if name.lower().endswith(ending):
             return found
     return "application/octet-stream"
 

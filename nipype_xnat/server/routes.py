@@ -44,7 +44,7 @@ _EXPERIMENTS = (
 
 
 def _project(elements_: Any, call: Any) -> Any:
-    return elements_.project(call.names["project"])
+    return elements_.project(call.names["project"], known=call.method in {"GET", "HEAD"})
 
 
 def tree() -> list[Route]:

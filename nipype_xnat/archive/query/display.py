@@ -22,6 +22,11 @@ def of(datatype: DataType) -> dict[str, Mapping[str, Any]]:
     """List the display fields of a type, those of its ancestors included."""
     found: dict[str, Mapping[str, Any]] = {}
     table = displays()["fields"]
+    if datatype.kind in {"scan", "experiment", "recon"}:
+        # the server generates one for every field of such a type
+        for path, spec in datatype.fields.items():
+            key = path.replace("/", "_").upper()
+            found[key] = {"header": path, "type": spec.datatype, "path": path}
     for name in reversed(datatype.lineage):
         found.update(table.get(name, {}))
     return found
@@ -137,9 +142,29 @@ def _count(sources: Sources, datatype: DataType, counted: str) -> Any:
     )
 
 
+def _setting(sources: Sources, datatype: DataType, name: str) -> Any:
+    alias = sources.alias_of(datatype)
+    return (
+        sa.select(s.setting.c.value)
+        .where(s.setting.c.scope == alias.c.id, s.setting.c.name == name)
+        .scalar_subquery()
+    )
+
+
+def _members(sources: Sources, datatype: DataType, role: str) -> Any:
+    alias = sources.alias_of(datatype)
+    name = s.account.c.firstname + " " + s.account.c.lastname
+    return (
+        sa.select(sa.func.group_concat(name, " <br/> "))
+        .join(s.member, s.member.c.account_pk == s.account.c.pk)
+        .where(s.member.c.project == alias.c.id, s.member.c.role == role)
+        .scalar_subquery()
+    )
+
+
 def _project_count(sources: Sources, datatype: DataType, counted: str) -> Any:
     alias, e = sources.alias_of(datatype), s.element.alias()
-    family = sources.dictionary.family(counted or "xnat:subjectData")
+    family = sources.dictionary.family(counted)
     return (
         sa.select(sa.func.count())
         .where(e.c.project == alias.c.id, e.c.xsi_type.in_(family))
@@ -191,7 +216,8 @@ _SPECIAL: dict[str, Any] = {
     "variable": _variable,
     "count": _count,
     "project_count": _project_count,
-    "subject_count": _project_count,
+    "setting": _setting,
+    "members": _members,
     "scan_counts": _scan_counts,
     "scan_count": _scan_count,
     "scan_count_type": _scan_count,

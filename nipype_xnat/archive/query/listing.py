@@ -178,7 +178,7 @@ def readable_rows(sources: Sources, rights: Rights) -> sa.ColumnElement[bool] | 
         return None
     c = sources.row.c
     if sources.root.kind == "project":
-        return c.id.in_(allowed)
+        return c.id.in_(allowed | rights.protected)
     if sources.root.kind in {"scan", "recon"}:
         session = s.element.alias()
         shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))

@@ -33,12 +33,11 @@ def show(call: Call, elements: Elements, element: Element) -> Response:
     if kind == "json":
         body = json.dumps({"items": [to_json(node)]}, ensure_ascii=False)
         return answers.streamed([body.encode()], answers.TYPES["json"])
-    if kind == "xml":
+    if kind != "html":
+        # whatever else is asked for, an item comes as XML
         hidden = not call.flag("concealHiddenFields")
         body = to_xml(node, elements.dictionary, base_url(call), hidden)
         return answers.streamed([body.encode()], "text/xml")
-    if kind in {"csv", "txt"}:
-        raise HttpFailure(406)
     return answers.plain(_page(element, node), "text/html;charset=UTF-8")
 
 
@@ -57,8 +56,9 @@ def _page(element: Element, node: Node) -> str:
         for path, _, value in node.data
     )
     name = escape(element.name)
+    # pages that begin with a DOCTYPE are taken for errors by some clients
     return (
-        f"<!DOCTYPE html>\n<html><head><title>{name}</title></head><body><h1>{name}</h1>"
+        f"<!-- {name} -->\n<html lang='en'><head><title>{name}</title></head><body><h1>{name}</h1>"
         f"<p>{escape(element.xsi_type)}</p><table>{rows}</table></body></html>\n"
     )
 

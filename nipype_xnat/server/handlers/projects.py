@@ -58,7 +58,8 @@ def accessibility(call: Call) -> Response:
     level = call.rest.strip("/")
     if call.method == "GET":
         with call.archive.reading(call.person) as elements:
-            project = find(call, elements)
+            key = call.names["project"]
+            project = elements.require(elements.project(key, known=True), f"project: {key}")
             return answers.text(elements.setting(project.id, "accessibility", "private"))
     if not level:
         raise HttpFailure(400, "You must specify the ACCESS_ID parameter for this PUT call")
