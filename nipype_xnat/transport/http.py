@@ -14,13 +14,14 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .._version import __version__
 from ..errors import CannotReachServer, ConfigurationError, NotLoggedIn, ServerBroken
 from . import refusals
 from .credentials import Credentials
 from .lifetime import at_exit, watch_forks
-from .request import CHUNK, Answer, Request
+from .request import Answer, Request
 
 __all__ = ["HttpTransport"]
 
@@ -31,6 +32,8 @@ log = logging.getLogger("nipype_xnat.transport")
 USER_AGENT = f"nipype_xnat/{__version__}"
 _RETRY_STATUS = frozenset({429, 502, 503, 504})
 _MAX_REDIRECTS = 5
+# bytes of a body that are lost at most when its connection is reset
+_READ = 1 << 16
 
 
 class _NoAuth(AuthBase):
@@ -147,14 +150,17 @@ class HttpTransport:
         if http is None:
             return
         if logged_in:
-            try:
-                http.delete(
-                    self._server + "/data/JSESSION",
-                    timeout=(self.timeout[0], 15.0),
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
-                log.debug("log-out from %s failed: %s", self._server, type(error).__name__)
+            # over a connection of its own: when a process ends, the pool's are closed already
+            with self._new_http() as farewell:
+                farewell.cookies.update(http.cookies)
+                try:
+                    farewell.delete(
+                        self._server + "/data/JSESSION",
+                        timeout=(self.timeout[0], 15.0),
+                        allow_redirects=False,
+                    )
+                except requests.RequestException as error:
+                    log.debug("log-out from %s failed: %s", self._server, type(error).__name__)
         http.close()
 
     # -- the login session
@@ -312,18 +318,23 @@ class HttpTransport:
                 request.asked,
             )
 
-    def _exchange(
-        self, call: Callable[[], requests.Response], asked: str
-    ) -> requests.Response:
+    def _exchange(self, call: Callable[[], requests.Response], asked: str) -> requests.Response:
         try:
             return call()
         except (requests.RequestException, OSError) as error:
             raise refusals.unreachable(error, self._server, asked, self.credentials) from error
 
     def _chunks(self, response: requests.Response, request: Request) -> Iterator[bytes]:
+        # decoding would make urllib3 hold bytes back and lose them when the connection breaks
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         try:
-            yield from response.iter_content(CHUNK)
-        except (requests.RequestException, OSError) as error:
+            yield from response.raw.stream(_READ, decode_content=encoded)
+        except ReadTimeoutError as error:
+            late = requests.ReadTimeout(str(error))
+            raise refusals.unreachable(
+                late, self._server, request.asked, self.credentials
+            ) from error
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise refusals.unreachable(
                 error, self._server, request.asked, self.credentials
             ) from error

@@ -42,7 +42,7 @@ def at_exit(close: Callable[[], None]) -> None:
     if _hooked_in != pid:
         if _hooked_in == 0:
             atexit.register(_close_all)
-        # a pool's worker forgets its parent's finalizers when it starts, so each process has its own
+        # a worker of a pool forgets its parent's finalizers when it starts: one for each process
         util.Finalize(None, _close_all, exitpriority=100)
         _hooked_in = pid
 

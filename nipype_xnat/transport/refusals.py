@@ -53,6 +53,9 @@ _ADVICE: dict[type[AnswerError], str] = {
     "account may not see",
     ServerBroken: "XNAT answers 500 to some bad requests too; the server's log has the reason",
 }
+# JustificationAbsent of the server: a site can demand a reason with each change
+_REASON_MARK = "justification"
+_REASON_ADVICE = "this site demands a reason for each change: give event_reason='...'"
 _MESSAGE_MARKS = (r"<h3>(.*?)</h3>", r"<h1>(.*?)</h1>", r"<title>(.*?)</title>")
 _LOGIN_MARK = "Login.vm"
 
@@ -74,13 +77,16 @@ def checked(answer: Answer, account: str) -> Answer:
     if answer.status >= 300 and answer.status not in request.accept:
         page = answer.text()
         kind = _KINDS.get(answer.status, ServerBroken if answer.status >= 500 else BadRequest)
-        if answer.status >= 300 and is_login_page(page):
-            kind = NotLoggedIn
+        advice = _ADVICE.get(kind)
+        if is_login_page(page):
+            kind, advice = NotLoggedIn, _ADVICE[NotLoggedIn]
+        elif _REASON_MARK in page.lower() and "event_reason" not in request.asked:
+            kind, advice = BadRequest, _REASON_ADVICE
         raise kind(
             _message(kind, answer.status, page, account),
             server=answer.server,
             asked=request.asked,
-            advice=_ADVICE.get(kind),
+            advice=advice,
             status=answer.status,
         )
     if answer.status < 300 and _is_stray_page(answer):
@@ -236,7 +242,9 @@ def _reason(error: BaseException) -> str:
 def is_passing(error: CannotReachServer) -> bool:
     """Tell whether a failed connection may work in a moment (cut off, rather than refused)."""
     text = error.message.lower()
-    return not any(mark in text for mark in ("refused", "resolve", "certificate", "name or service"))
+    return not any(
+        mark in text for mark in ("refused", "resolve", "certificate", "name or service")
+    )
 
 
 def seconds_of(retry_after: str | None) -> float | None:
