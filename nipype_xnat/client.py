@@ -7,7 +7,7 @@ from pathlib import Path as LocalPath
 from typing import Any
 
 from . import config as configuration
-from . import search, transfer
+from . import search
 from .cache import Cache
 from .cohort import Cohort, resolve
 from .errors import UsageError

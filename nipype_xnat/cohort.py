@@ -142,7 +142,7 @@ def parse_template(text: str) -> list[Path]:
             raise SelectSyntaxError(
                 f"the template ends at a {path.level}, but files (or a whole resource) are wanted",
                 asked=text,
-                advice="end it with /resources/LABEL/files/* (files) or /resources/LABEL (a folder)",
+                advice="end it with /resources/LABEL/files/* (files) or /resources/LABEL (folder)",
             )
     return paths
 

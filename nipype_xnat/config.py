@@ -68,8 +68,8 @@ def connection(
     """Find out which server to ask, and as whom.
 
     What is given wins; what is missing is looked for in ``config``, in netrc (``NETRC`` or
-    ``~/.netrc``), in the file that ``NIPYPE_XNAT_CONFIG`` names, and at last asked for when a person
-    sits at a terminal.
+    ``~/.netrc``), in the file that ``NIPYPE_XNAT_CONFIG`` names, and at last asked for when a
+    person sits at a terminal.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         module = import_module(f".{name}", __package__)
         command = commands.add_parser(
-            module.NAME, help=module.HELP, description=module.__doc__.splitlines()[0]
+            module.NAME, help=module.HELP, description=(module.__doc__ or "").partition("\n")[0]
         )
         module.configure(command)
         command.set_defaults(run=module.run)

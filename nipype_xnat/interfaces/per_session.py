@@ -32,7 +32,7 @@ def cohort_workflow(
     records : iterable of dict
         A :class:`nipype_xnat.Cohort`, or the ``records`` of XNATQuery.
     build : callable
-        Gets a record, returns the workflow for it; its name is set here to the record's.
+        Gets a record, returns the workflow for it, which is given the record's name.
     base_dir : path, optional
         Working directory.
 
@@ -49,7 +49,8 @@ def cohort_workflow(
     seen: set[str] = set()
     for record in records:
         part = build(record)
-        part.name = str(record["name"])
+        if part.name != record["name"]:
+            part = part.clone(str(record["name"]))
         if part.name in seen:
             raise UsageError(
                 f"two records of the cohort are called {part.name!r}",

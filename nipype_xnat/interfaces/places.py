@@ -8,7 +8,7 @@ from ..address import Address
 from ..client import Interface
 from ..errors import NotFound
 from ..records import Record
-from ..select.elements import Experiment, Project, Subject
+from ..select.elements import Element, Experiment, Project, Subject
 from ..tables import rows
 from ..transport import Request
 
@@ -52,7 +52,7 @@ def container(archive: Interface, place: Place, *, share: bool, create: bool) ->
     if home and home not in experiment.shares():
         experiment.share(home)
     record = experiment.record.with_values(fields=())
-    element = None
+    element: Element | None = None
     if place.assessor:
         element = experiment.assessor(place.assessor)
         record = record.with_values(assessor_label=place.assessor, direction="out")
@@ -80,21 +80,23 @@ def container(archive: Interface, place: Place, *, share: bool, create: bool) ->
 def _experiment(archive: Interface, place: Place, create: bool) -> Experiment:
     project = archive.select.project(place.project)
     # an id or a label: below the project both are found, shared experiments too
-    experiment = project.subject(place.subject).experiment(place.experiment)
+    subject = project.subject(place.subject)
+    experiment = subject.experiment(place.experiment)
     if experiment.exists():
+        # XNAT finds an experiment of the project below any of its subjects
+        owner = experiment.record.subject_id
+        if place.subject != owner and (not subject.exists() or subject.id() != owner):
+            raise NotFound(
+                f"the experiment {place.experiment!r} belongs to another subject than "
+                f"{place.subject!r}",
+                server=archive.server,
+                asked=str(experiment.path),
+                advice="take subject_id and experiment_id from the same XNATSource",
+            )
         return experiment
     if not create:
         raise NotFound(
             "there is no such experiment", server=archive.server, asked=str(experiment.path)
-        )
-    elsewhere = project.experiment(place.experiment)
-    if elsewhere.exists():
-        raise NotFound(
-            f"the experiment {place.experiment!r} belongs to another subject than "
-            f"{place.subject!r}",
-            server=archive.server,
-            asked=str(experiment.path),
-            advice="take subject_id and experiment_id from the same XNATSource",
         )
     if not project.exists():
         raise NotFound(

@@ -22,7 +22,7 @@ from .connection import ConnectionInputSpec, connect, refuse_secrets
 __all__ = ["XNATQuery"]
 
 
-class XNATQueryInputSpec(ConnectionInputSpec):  # type: ignore[misc]
+class XNATQueryInputSpec(ConnectionInputSpec):
     """Inputs of XNATQuery."""
 
     templates = traits.Dict(

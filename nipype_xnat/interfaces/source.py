@@ -119,8 +119,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     Notes
     -----
-    Where one file matches, an outfield is its path, else a list of paths; ``force_lists`` makes it a
-    list always. A template that ends at a resource (``.../resources/DICOM``) gives the path of a
+    Where one file matches, an outfield is its path, else a list of paths; ``force_lists`` makes it
+    a list always. A template that ends at a resource (``.../resources/DICOM``) gives the path of a
     folder. Files lie in the cache, read-only, under the names that they have in their resource.
 
     Credentials are never inputs: the process that runs the node reads them from ``config`` or from
@@ -140,7 +140,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     >>> source = XNATSource(infields=["sid"], outfields=["struct", "func"])
     >>> source.inputs.query_template = (
-    ...     "/projects/IMAGEN/subjects/%s/experiments/*SessionA*/assessors/*%s_nii/out_resources/files")
+    ...     "/projects/IMAGEN/subjects/%s/experiments/*SessionA*"
+    ...     "/assessors/*%s_nii/out_resources/files")
     >>> source.inputs.query_template_args["struct"] = [["sid", "ADNI_MPRAGE"]]
     >>> source.inputs.query_template_args["func"] = [["sid", "EPI_faces"]]
     >>> source.inputs.sid = "IMAGEN_000000001274"

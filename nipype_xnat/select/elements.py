@@ -786,9 +786,8 @@ class File(Element):
         record = self._listed()
         if dest is not None:
             target = LocalPath(dest).expanduser()
-            return str(
-                transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
-            )
+            transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
+            return str(target)
         fetched = transfer.fetch(self._archive.transport, [record], self._archive.cache)
         views = transfer.deliver(fetched, self._archive.cache, _view_name(record))
         return str(views[fetched[0].record])
@@ -834,11 +833,11 @@ class File(Element):
         self._record = stored.records[0]
         return self
 
-    def create(self, src: Any = None, **params: Any) -> Element:
-        """Store a local file; see :meth:`put`."""
-        if src is None:
+    def create(self, xsi_type: str | None = None, **params: Any) -> Element:
+        """Store a local file, the first argument; see :meth:`put`."""
+        if xsi_type is None:
             raise UsageError("a file is made of a local one", advice="file.put('/local/path')")
-        return self.put(src, **params)
+        return self.put(xsi_type, **params)
 
     insert = create
 

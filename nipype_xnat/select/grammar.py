@@ -43,10 +43,14 @@ class Pattern:
     text: str
     literal: bool = False
 
+    def __post_init__(self) -> None:
+        # a name without wildcards is the same pattern, quoted or not
+        object.__setattr__(self, "literal", self.literal or not set("*?") & set(self.text))
+
     @property
     def exact(self) -> bool:
         """Whether only one name fits."""
-        return self.literal or not ("*" in self.text or "?" in self.text)
+        return self.literal
 
     @property
     def anything(self) -> bool:

@@ -441,7 +441,7 @@ class Plan:
         rows = self._ask.file_rows(address)
         holders = {_key(holder.record): holder for session in batch for holder in session}
         found: list[Record] = []
-        strays: list[str] = []
+        strays: list[list[_Holder]] = []
         for row in rows:
             owner = owner_of(row.get("URI", ""))
             key = (
@@ -451,18 +451,20 @@ class Plan:
             holder = holders.get(key)
             if holder is not None and owner.get("direction", "") == holder.record.direction:
                 found.append(file_record(holder.record, row))
-            elif _made_of_lists(key, address):
-                strays.append(row.get("collection", ""))
-        if strays and not found:
+                continue
             likely = [
                 holder
                 for holder in holders.values()
-                if holder.labels is None or strays[0] in holder.labels
+                if _in_lists(key, holder.record)
+                and (holder.labels is None or row.get("collection", "") in holder.labels)
             ]
-            if len(likely) == 1:
-                found = [file_record(likely[0].record, row) for row in rows]
+            if likely:
+                strays.append(likely)
+        if strays and not found:
+            if len(strays[0]) == 1:
+                found = [file_record(strays[0][0].record, row) for row in rows]
             else:
-                for records in _in_parallel(ask_owner, likely or list(holders.values())):
+                for records in _in_parallel(ask_owner, strays[0]):
                     found.extend(records)
         return sorted(found, key=_order)
 
@@ -610,10 +612,12 @@ def _key(record: Record) -> tuple[str, str]:
     return record.experiment_id, record.scan_id or record.assessor_id
 
 
-def _made_of_lists(key: tuple[str, str], address: Address) -> bool:
-    """Tell whether a URI repeats a request's own lists."""
-    segments = address.segments
-    return key[0] == segments[2] and (len(segments) < 5 or key[1] in ("", segments[4]))
+def _in_lists(key: tuple[str, str], record: Record) -> bool:
+    """Tell whether an owner is among those that a URI made of a request's lists names."""
+    sessions, inside = (part.split(",") for part in key)
+    names = (record.scan_id, scan_segment(record.scan_id), scan_segment(record.scan_type))
+    own = (record.assessor_id,) if record.assessor_id else names if record.scan_id else ("",)
+    return record.experiment_id in sessions and any(name in inside for name in own)
 
 
 def _exact_filter(step: Step, field: str) -> str | None:

@@ -1,0 +1,276 @@
+"""Who logs in, how often, and what becomes of the secret."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from nipype_xnat import Interface
+from nipype_xnat.archive import Archive, Site
+from nipype_xnat.errors import (
+    CannotReachServer,
+    ConfigurationError,
+    NotAllowed,
+    NotFound,
+    NotLoggedIn,
+    ServerBroken,
+    XNATWarning,
+)
+
+SECRET = "s3cret-of-this-test"
+
+
+def logins(archive):
+    return [r.method for r in archive.requests if r.path.endswith("/data/JSESSION")]
+
+
+def test_one_login_and_one_logout_for_many_requests(xnat_archive, tmp_path):
+    with Interface(xnat_archive.url, "admin", "admin", cache=tmp_path) as client:
+        for _ in range(5):
+            list(client.select("/projects"))
+    assert logins(xnat_archive) == ["POST", "DELETE"]
+    assert xnat_archive.archive.open_sessions == 0
+
+
+def test_making_an_interface_sends_nothing(xnat_archive):
+    Interface(xnat_archive.url, "admin", "admin")
+    assert not xnat_archive.requests
+
+
+def test_a_session_that_ends_in_mid_run_is_renewed(tmp_path):
+    site = Site(session_timeout=0.2, durable=False)
+    with Archive(tmp_path / "archive", site) as archive, archive.running() as url:
+        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+            list(client.select("/projects"))
+            threading.Event().wait(0.5)
+            assert list(client.select("/projects")) == []
+        assert logins(archive).count("POST") == 2
+
+
+def test_thirty_threads_log_in_once(client, xnat_archive):
+    failures = []
+
+    def work():
+        try:
+            assert list(client.select("/projects")) == []
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert logins(xnat_archive) == ["POST"]
+
+
+def _in_child(client, queue):
+    queue.put((os.getpid(), len(list(client.select("/projects"))), client.user))
+
+
+def test_a_forked_child_logs_in_and_out_for_itself(client, xnat_archive, fill):
+    fill.put("/data/projects/P")
+    assert len(list(client.select("/projects"))) == 1
+    before = logins(xnat_archive)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_child, args=(client, queue))
+    child.start()
+    assert queue.get(timeout=30)[1:] == (1, "admin")
+    child.join(30)
+    assert logins(xnat_archive)[len(before) :] == ["POST", "DELETE"]
+    assert len(list(client.select("/projects"))) == 1  # the parent's session lives on
+    assert logins(xnat_archive)[len(before) :] == ["POST", "DELETE"]
+
+
+def test_a_process_that_ends_logs_out(xnat_archive, config):
+    code = (
+        "import nipype_xnat, sys; x = nipype_xnat.Interface(config=sys.argv[1]); "
+        "print(x.select('/projects').get())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(config)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+    assert logins(xnat_archive) == ["POST", "DELETE"]
+
+
+def test_a_context_path_and_a_provider_before_the_user_name(tmp_path):
+    site = Site(context="/xnat", durable=False)
+    with Archive(tmp_path / "archive", site) as archive, archive.running() as url:
+        assert url.endswith("/xnat")
+        with Interface(url + "/", "localdb/admin", "admin", cache=tmp_path) as client:
+            client.select.project("P").create()
+            assert client.select("/projects").get() == ["P"]
+            assert client.user == "admin"
+        with Interface(url.removesuffix("/xnat"), "admin", "admin") as client:
+            with pytest.raises(NotFound, match="no XNAT at this address"):
+                list(client.select("/projects"))
+
+
+def test_the_secret_is_in_no_repr_pickle_or_message(xnat_archive, tmp_path):
+    client = Interface(xnat_archive.url, "admin", SECRET, cache=tmp_path)
+    with pytest.raises(NotLoggedIn) as caught:
+        list(client.select("/projects"))
+    texts = [repr(client), repr(client.transport), repr(vars(client)), str(caught.value)]
+    texts.append(repr(pickle.dumps(caught.value)))
+    texts.append(repr(pickle.dumps(client)))
+    assert not [text for text in texts if SECRET in text]
+
+
+def test_a_pickled_connection_logs_in_again_from_its_file(xnat_archive, config):
+    with Interface(config=config) as client:
+        list(client.select("/projects"))
+        copy = pickle.loads(pickle.dumps(client))
+        session = client.transport._http.cookies.get("JSESSIONID")
+        assert session and session not in repr(pickle.dumps(client))
+        assert copy.select("/projects").get() == []
+        copy.disconnect()
+
+
+def test_a_pickled_connection_made_with_a_bare_password_says_log_in_again(client):
+    copy = pickle.loads(pickle.dumps(client))
+    with pytest.raises(NotLoggedIn, match="log in again"):
+        list(copy.select("/projects"))
+
+
+def test_saved_configuration_is_for_its_owner_only_and_works(xnat_archive, tmp_path):
+    path = tmp_path / "saved.json"
+    client = Interface(xnat_archive.url, "admin", "admin")
+    client.save_config(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text()) == {
+        "server": xnat_archive.url,
+        "user": "admin",
+        "password": "admin",
+    }
+    with Interface(config=path) as again:
+        assert again.select("/projects").get() == []
+
+
+def test_a_file_that_others_can_read_is_warned_about(config):
+    config.chmod(0o644)
+    with pytest.warns(XNATWarning, match="chmod 600"):
+        Interface(config=config)
+
+
+def test_netrc(xnat_archive, tmp_path, monkeypatch):
+    path = tmp_path / "netrc"
+    host = xnat_archive.url.removeprefix("http://")
+    path.write_text(f"machine {host} login admin password admin\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+    with Interface(xnat_archive.url) as client:
+        assert client.select("/projects").get() == []
+        copy = pickle.loads(pickle.dumps(client))
+    assert copy.select("/projects").get() == []
+    copy.disconnect()
+
+
+def test_no_account_is_told_at_once_where_nobody_can_be_asked(xnat_archive):
+    with pytest.raises(ConfigurationError, match="no account"):
+        Interface(xnat_archive.url, interactive=False)
+    assert not xnat_archive.requests
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not json " + SECRET, "not JSON"),
+        ('{"server": "http://x"}', "lacks user, password"),
+        ("[1]", "JSON object"),
+    ],
+)
+def test_a_bad_configuration_is_told_without_its_text(tmp_path, text, said):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        Interface(config=path)
+    assert SECRET not in str(caught.value)
+    chain = caught.value.__context__
+    assert chain is None or caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "server", ["xnat.org", "ftp://x", f"https://me:{SECRET}@x.org", "https://x.org/?a=b"]
+)
+def test_a_bad_address_is_told_without_a_secret(server):
+    with pytest.raises(ConfigurationError) as caught:
+        Interface(server, "me", "pw")
+    assert SECRET not in str(caught.value)
+
+
+# -- seven things that can go wrong, told apart
+
+
+def test_wrong_password(xnat_archive):
+    with Interface(xnat_archive.url, "admin", "wrong") as client:
+        with pytest.raises(NotLoggedIn, match="refused user 'admin'"):
+            client.select.project("P").exists()
+
+
+def test_not_allowed(xnat_archive, client, fill):
+    fill.put("/data/projects/P")
+    fill.call("PUT", "/data/projects/P/accessibility/public")
+    xnat_archive.archive.add_user("guestly", "pw")
+    with Interface(xnat_archive.url, "guestly", "pw") as other:
+        with pytest.raises(NotAllowed, match="user 'guestly' may not"):
+            other.select.project("P").subject("S").create()
+
+
+def test_no_such_element(client, fill):
+    fill.put("/data/projects/P")
+    assert not client.select.project("P").subject("S").exists()
+    with pytest.raises(NotFound, match="no such element"):
+        client.select.project("P").subject("S").id()
+
+
+def test_server_away():
+    with Interface("http://127.0.0.1:9", "a", "b") as client:
+        with pytest.raises(CannotReachServer, match="cannot reach"):
+            client.select.project("P").exists()
+
+
+def test_server_broken_and_login_pages(xnat_archive, fill, tmp_path):
+    fill.put("/data/projects/P")
+    mode = {"answer": None}
+    page = b"<!DOCTYPE html><!-- BEGIN xnat-templates/screens/Login.vm --><html></html>"
+
+    def breaking(app):
+        def answer(environ, start_response):
+            if mode["answer"] is None or environ["PATH_INFO"].endswith("JSESSION"):
+                return app(environ, start_response)
+            status, headers, body = mode["answer"]
+            start_response(status, [("Content-Type", "text/html"), *headers])
+            return [body]
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[breaking]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        project = client.select.project("P")
+        mode["answer"] = ("500 Internal Server Error", [], b"<h3>null pointer</h3>")
+        with pytest.raises(ServerBroken, match="status 500 .null pointer"):
+            project.exists()
+        mode["answer"] = ("200 OK", [], page)
+        with pytest.raises(NotLoggedIn, match="login page"):
+            project.exists()
+        mode["answer"] = ("302 Found", [("Location", url + "/app/template/Login.vm")], b"")
+        with pytest.raises(NotLoggedIn, match="login page"):
+            project.exists()
+        mode["answer"] = ("302 Found", [("Location", "http://127.0.0.2:1/data")], b"")
+        with pytest.raises(ServerBroken, match="another address"):
+            project.exists()
+        mode["answer"] = ("200 OK", [], b"<html><title>Maintenance</title></html>")
+        with pytest.raises(ServerBroken, match="Maintenance"):
+            project.exists()

@@ -1,0 +1,270 @@
+"""A template costs a handful of requests, however many sessions it selects, and misses none."""
+
+import pytest
+import requests
+
+from conftest import Filler
+from nipype_xnat import Interface
+from nipype_xnat.archive import Archive, Site
+from nipype_xnat.errors import NotFound, ServerBroken
+
+T1W = "/projects/COHORT/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii.gz"
+SESSIONS = 200
+
+
+def make_cohort(root, site, sessions):
+    """Fill an archive with sessions that hold a T1w (scan ids differ) and another scan."""
+    archive = Archive(root, site)
+    with archive.running() as url:
+        fill = Filler(url)
+        fill.put("/data/projects/COHORT")
+        for number in range(sessions):
+            scan, other = ("1", "2") if number % 3 else ("4", "1")
+            fill.session(
+                "COHORT",
+                f"S{number:03d}",
+                f"S{number:03d}_MR1",
+                {
+                    scan: ("T1w", {"NIFTI": {"t1.nii.gz": b"t1 of %d" % number}}),
+                    other: ("T2w", {"NIFTI": {"t2.nii.gz": b"t2 of %d" % number}}),
+                },
+            )
+    return archive
+
+
+@pytest.fixture(scope="module", params=[12, 30], ids=["ids of 12", "ids of 30"])
+def cohort(request, tmp_path_factory):
+    site = Site(site_id="SITE", id_width=request.param - len("SITE_E"), durable=False)
+    with make_cohort(tmp_path_factory.mktemp("archive"), site, SESSIONS) as archive:
+        yield archive, request.param
+
+
+def test_200_sessions_in_at_most_12_requests(cohort, tmp_path):
+    archive, id_length = cohort
+    with archive.running() as url:
+        archive.requests.clear()
+        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+            records = list(client.select(T1W).records())
+        asked = list(archive.requests)
+    assert len(records) == SESSIONS
+    assert len({record.experiment_id for record in records}) == SESSIONS
+    assert {len(record.experiment_id) for record in records} == {id_length}
+    assert {record.scan_type for record in records} == {"T1w"}
+    assert {record.path for record in records} == {"t1.nii.gz"}
+    assert len(asked) <= 12, asked
+    assert [asked[0].path, asked[-1].path] == ["/data/JSESSION", "/data/JSESSION"]
+    assert [asked[0].method, asked[-1].method] == ["POST", "DELETE"]
+
+
+def test_a_cohort_with_criteria_in_at_most_12_requests(cohort, tmp_path):
+    archive, _ = cohort
+    with archive.running() as url:
+        archive.requests.clear()
+        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+            found = client.cohort({"t1": T1W}, "xnat:mrSessionData/LABEL LIKE %")
+        asked = list(archive.requests)
+    assert len(found) == SESSIONS and not found.missing
+    assert [record["name"] for record in found] == [f"S{n:03d}_MR1" for n in range(SESSIONS)]
+    assert len(asked) <= 12, asked
+
+
+def test_reading_all_at_once_asks_no_more_than_reading_one_by_one(cohort, tmp_path):
+    archive, _ = cohort
+    with archive.running() as url, Interface(url, "admin", "admin", cache=tmp_path) as client:
+        selection = client.select("/projects/COHORT/subjects")
+        client.select("/projects").first()
+        archive.requests.clear()
+        assert len(list(selection)) == SESSIONS
+        assert len(archive.requests) == 1
+
+
+def test_the_first_file_comes_before_the_last_is_asked_for(cohort, tmp_path):
+    archive, _ = cohort
+    with archive.running() as url, Interface(url, "admin", "admin", cache=tmp_path) as client:
+        client.select("/projects").first()
+        archive.requests.clear()
+        first = client.select(T1W).first()
+        early = len(archive.requests)
+        assert first.label() == "t1.nii.gz"
+        assert early == 2  # the table of the project, and one batch
+
+
+def test_the_plan_can_be_shown_without_a_request(cohort, tmp_path):
+    archive, _ = cohort
+    with archive.running() as url:
+        archive.requests.clear()
+        client = Interface(url, "admin", "admin", cache=tmp_path)
+        text = client.select(T1W).explain()
+        assert "1 request a project" in text and "batch" in text
+        assert not archive.requests
+
+
+def test_a_server_that_refuses_lists_is_asked_one_by_one(tmp_path):
+    site = Site(refuse_comma_lists=True, durable=False)
+    with make_cohort(tmp_path / "archive", site, 9) as archive, archive.running() as url:
+        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+            records = list(client.select(T1W).records())
+    assert [record.experiment_label for record in records] == [f"S{n:03d}_MR1" for n in range(9)]
+
+
+@pytest.mark.parametrize("owners", [0, 1, 2], ids=["none", "exactly one", "two"])
+@pytest.mark.parametrize("kind", ["scan", "session"])
+def test_few_or_no_resources_in_a_batch(client, fill, owners, kind):
+    """XNAT builds other URIs for exactly one match, and falls through for none (FileList)."""
+    fill.put("/data/projects/P")
+    for number in range(6):
+        base = fill.session(
+            "P", f"S{number}", f"S{number}_MR1", {"1": ("T1w", {}), "2": ("T2w", {})}
+        )
+        fill.file(f"{base}/resources/OTHER/files/o.txt", b"not wanted")
+        if number in (2, 4)[:owners]:
+            where = base + ("/scans/1" if kind == "scan" else "")
+            fill.file(f"{where}/resources/RARE/files/deep/r.txt", b"%d" % number)
+    middle = "scans/*[type=T1w]/" if kind == "scan" else ""
+    path = f"/projects/P/experiments/*/{middle}resources/RARE/files/*"
+    records = list(client.select(path).records())
+    assert [record.experiment_label for record in records] == ["S2_MR1", "S4_MR1"][:owners]
+    assert [record.path for record in records] == ["deep/r.txt"] * owners
+    assert [record.scan_id for record in records] == ["1" if kind == "scan" else ""] * owners
+    for record in records:
+        number = record.experiment_label[1]
+        assert (
+            requests.get(client.server + str(record.file), auth=("admin", "admin")).text == number
+        )
+
+
+def test_two_scans_of_one_session_and_one_resource(client, fill):
+    """The one match of a batch may lie at either scan: it is asked for, not guessed."""
+    fill.put("/data/projects/P")
+    base = fill.session("P", "S", "S_MR1", {"1": ("T1w", {}), "2": ("T1w", {})})
+    fill.file(f"{base}/scans/2/resources/NIFTI/files/t1.nii", b"x")
+    (record,) = client.select(
+        "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files"
+    ).records()
+    assert record.scan_id == "2"
+
+
+def test_resources_that_cannot_be_named_in_a_path(client, fill):
+    fill.put("/data/projects/P")
+    base = fill.session(
+        "P", "S", "S_MR1", {"1": ("T1w", {"PLAIN": {"a.nii": b"a"}}), "2": ("T1w", {})}
+    )
+    document = (
+        '<xnat:Resource xmlns:xnat="http://nrg.wustl.edu/xnat" label="NIFTI data" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xnat:resourceCatalog"/>'
+    )
+    kind = {"Content-Type": "text/xml"}
+    fill.call("POST", f"{base}/scans/2/resources", data=document, headers=kind)
+    rows = fill.call("GET", f"{base}/scans/2/resources?format=json").json()["ResultSet"]["Result"]
+    number = rows[0]["xnat_abstractresource_id"]
+    fill.file(f"{base}/scans/2/resources/{number}/files/b.nii", b"b")
+    for pattern in ("*data", '"NIFTI data"', number):
+        (record,) = client.select(
+            f"/projects/P/experiments/*/scans/*[type=T1w]/resources/{pattern}/files"
+        ).records()
+        assert (record.resource_label, record.resource_id, record.path) == (
+            "NIFTI data",
+            number,
+            "b.nii",
+        )
+
+
+def test_types_with_a_slash_and_a_comma(client, fill):
+    fill.put("/data/projects/P")
+    base = fill.session("P", "S", "S_MR1")
+    fill.put(f"{base}/scans/1", xsiType="xnat:mrScanData", type="T1w/MPRAGE, sag")
+    fill.file(f"{base}/scans/1/resources/NIFTI/files/t.nii", b"t")
+    for pattern in ("T1w*", '"T1w/MPRAGE, sag"'):
+        path = f"/projects/P/experiments/*/scans/*[type={pattern}]/resources/NIFTI/files"
+        (record,) = client.select(path).records()
+        assert record.scan_type == "T1w/MPRAGE, sag"
+
+
+def test_shared_sessions_belong_to_the_cohort_under_their_other_name(client, fill):
+    fill.put("/data/projects/P")
+    fill.put("/data/projects/HOME")
+    base = fill.session("HOME", "S", "S_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"t"}})})
+    fill.put("/data/projects/HOME/subjects/S/projects/P", label="GUEST")
+    fill.put(f"{base}/projects/P", label="GUEST_MR1")
+    path = "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files"
+    (record,) = client.select(path).records()
+    assert (record.project, record.experiment_label) == ("P", "GUEST_MR1")
+    assert client.cohort({"t1": path})[0]["name"] == "GUEST_MR1"
+
+
+def test_one_broken_catalog_does_not_hide_the_others(xnat_archive, fill, tmp_path):
+    """A request for many sessions fails as a whole; the batch is halved until one is to blame."""
+    fill.put("/data/projects/P")
+    ids = [
+        fill.session("P", f"S{n}", f"S{n}_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"%d" % n}})})
+        for n in range(5)
+    ]
+    broken = fill.call("GET", ids[3] + "?format=json").json()["items"][0]["data_fields"]["ID"]
+
+    def breaking(app):
+        def answer(environ, start_response):
+            path = environ["PATH_INFO"]
+            if broken in path and path.endswith("/files"):
+                start_response("404 Not Found", [("Content-Type", "text/html")])
+                return [b"<h3>Unable to find catalog</h3>"]
+            return app(environ, start_response)
+
+        return answer
+
+    path = "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*"
+    with (
+        xnat_archive.archive.running(middleware=[breaking]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        cohort = client.cohort({"t1": path})
+        assert [record["name"] for record in cohort] == ["S0_MR1", "S1_MR1", "S2_MR1", "S4_MR1"]
+        (missing,) = cohort.missing
+        assert missing.name == "S3_MR1" and "catalog" in missing.reason
+        with pytest.raises(NotFound, match="catalog"):
+            list(client.select(path))
+
+
+def test_a_server_that_cannot_join_scans_is_asked_session_by_session(xnat_archive, fill, tmp_path):
+    fill.put("/data/projects/P")
+    for n in range(3):
+        fill.session("P", f"S{n}", f"S{n}_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"%d" % n}})})
+
+    def refusing(app):
+        def answer(environ, start_response):
+            if "imageScanData" in environ["QUERY_STRING"]:
+                start_response("500 Internal Server Error", [("Content-Type", "text/html")])
+                return [b"<h3>no such join</h3>"]
+            return app(environ, start_response)
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[refusing]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        records = list(
+            client.select(
+                "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files"
+            ).records()
+        )
+    assert [record.experiment_label for record in records] == ["S0_MR1", "S1_MR1", "S2_MR1"]
+
+
+def test_a_listing_whose_error_the_server_swallowed_is_an_error(xnat_archive, fill, tmp_path):
+    fill.put("/data/projects/P")
+
+    def swallowing(app):
+        def answer(environ, start_response):
+            if environ["PATH_INFO"].endswith("/experiments"):
+                start_response("200 OK", [("Content-Type", "text/csv"), ("Content-Length", "0")])
+                return [b""]
+            return app(environ, start_response)
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[swallowing]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        with pytest.raises(ServerBroken, match="empty body"):
+            list(client.select("/projects/P/experiments"))

@@ -1,0 +1,33 @@
+"""A small cohort in the test's own archive, and a working directory of Nipype's."""
+
+import pytest
+
+
+@pytest.fixture
+def cohort(fill):
+    """Four sessions with a T1w and a T2w each; sub3 has no T1w."""
+    fill.put("/data/projects/P")
+    for number in range(4):
+        scans = {
+            "1": (
+                "T1w" if number != 3 else "localizer",
+                {
+                    "NIFTI": {
+                        "t1.nii": b"T1 of sub%d" % number,
+                        "t1.json": b'{"sub": %d}' % number,
+                    },
+                    "DICOM": {f"{n}.dcm": b"%d-%d" % (number, n) for n in range(3)},
+                },
+            ),
+            "2": ("T2w", {"NIFTI": {"t2.nii": b"T2 of sub%d" % number}}),
+        }
+        fill.session("P", f"sub{number}", f"sub{number}_MR1", scans, date="2020-05-01")
+        fill.put(f"/data/projects/P/subjects/sub{number}", yob=str(1930 + number))
+    return "P"
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp(tmp_path, monkeypatch):
+    """Nipype writes crash files to the current directory."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")

@@ -1,0 +1,258 @@
+"""XNATSource: what it delivers, in which shape, and what it says when it cannot."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from nipype import Node
+from traits.api import TraitError
+
+from nipype_xnat import XNATQuery, XNATSource
+from nipype_xnat.errors import (
+    ConfigurationError,
+    CriteriaError,
+    NothingMatched,
+    NotLoggedIn,
+    SelectSyntaxError,
+)
+
+T1 = "/projects/P/experiments/{session}/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
+ALL_T1 = "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
+
+
+def read(path):
+    return Path(path).read_bytes()
+
+
+def test_named_templates(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub1_MR1")
+    outputs = source.run().outputs
+    assert read(outputs.t1) == b"T1 of sub1"
+    assert Path(outputs.t1).name == "t1.nii"
+    assert (outputs.project_id, outputs.subject_label) == ("P", "sub1")
+    assert (outputs.experiment_label, outputs.scan_id, outputs.scan_type) == (
+        "sub1_MR1",
+        "1",
+        "T1w",
+    )
+    assert outputs.experiment_id.startswith("XNAT_E") and outputs.subject_id.startswith("XNAT_S")
+    assert [entry["path"] for entry in outputs.manifest] == ["t1.nii", "t1.json"]
+
+
+def test_files_that_belong_together_lie_together(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub1_MR1")
+    path = Path(source.run().outputs.t1)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["t1.json", "t1.nii"]
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub1_MR1")
+    source.inputs.companions = False
+    path = Path(source.run().outputs.t1)
+    assert [p.name for p in path.parent.iterdir()] == ["t1.nii"]
+
+
+def test_a_whole_resource_is_a_folder(cohort, config):
+    template = "/projects/P/experiments/{session}/scans/1/resources/DICOM"
+    source = XNATSource(templates={"dicom": template}, config=str(config), session="sub2_MR1")
+    folder = Path(source.run().outputs.dicom)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        "0.dcm": b"2-0",
+        "1.dcm": b"2-1",
+        "2.dcm": b"2-2",
+    }
+
+
+def test_criteria(cohort, config):
+    source = XNATSource(templates={"t1": ALL_T1}, config=str(config))
+    source.inputs.criteria = "xnat:mrSessionData/AGE > 88"
+    outputs = source.run().outputs
+    assert [read(path) for path in outputs.t1] == [b"T1 of sub0", b"T1 of sub1"]
+    assert outputs.subject_label == ["sub0", "sub1"]
+    source.inputs.criteria = [("xnat:mrSessionData/AGE", ">", "88"), "AND"]
+    assert source.run().outputs.t1 == outputs.t1
+
+
+# -- the inputs of Nipype's own XNATSource, as documented there
+
+
+def test_positional_templates(cohort, config):
+    source = XNATSource(infields=["project", "subject", "experiment"], config=str(config))
+    source.inputs.query_template = (
+        "/projects/%s/subjects/%s/experiments/%s/scans/1/resources/NIFTI/files/*.nii"
+    )
+    source.inputs.project = "P"
+    source.inputs.subject = "sub0"
+    source.inputs.experiment = "*_MR1"
+    assert read(source.run().outputs.outfiles) == b"T1 of sub0"
+
+
+def test_template_arguments_by_outfield(cohort, config):
+    source = XNATSource(infields=["sid"], outfields=["struct", "func"], config=str(config))
+    source.inputs.query_template = (
+        "/projects/P/subjects/%s/experiments/*MR1/scans/%s/resources/NIFTI/files/%s"
+    )
+    source.inputs.query_template_args["struct"] = [["sid", "1", "t1.nii"]]
+    source.inputs.query_template_args["func"] = [["sid", "2", "t2.nii"]]
+    source.inputs.sid = "sub2"
+    outputs = source.run().outputs
+    assert (read(outputs.struct), read(outputs.func)) == (b"T1 of sub2", b"T2 of sub2")
+
+
+def test_field_templates_and_lists_of_arguments(cohort, config):
+    source = XNATSource(infields=["sids"], outfields=["a", "b"], config=str(config))
+    source.inputs.query_template = "/projects/P/subjects/%s//scans/1/resources/NIFTI/files/t1.nii"
+    source.inputs.field_template = {"b": "/projects/P/subjects/sub1//scans/2/resources/*/files"}
+    source.inputs.query_template_args = {"a": [["sids"]], "b": []}
+    source.inputs.sids = ["sub2", "sub0"]
+    outputs = source.run().outputs
+    assert [read(path) for path in outputs.a] == [b"T1 of sub2", b"T1 of sub0"]
+    assert read(outputs.b) == b"T2 of sub1"
+
+
+def test_equal_names_of_different_subjects_do_not_mix(cohort, config):
+    """Nipype's own XNATSource hands all nodes the last subject's bytes."""
+    paths = {}
+    for number in range(3):
+        source = XNATSource(templates={"t1": T1}, config=str(config), session=f"sub{number}_MR1")
+        paths[number] = source.run().outputs.t1
+    assert len(set(paths.values())) == 3
+    assert [read(paths[n]) for n in range(3)] == [b"T1 of sub%d" % n for n in range(3)]
+
+
+# -- shapes
+
+
+def test_one_file_or_a_list_as_asked(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub1_MR1")
+    assert isinstance(source.run().outputs.t1, str)
+    for force in (True, ["t1"]):
+        source.inputs.force_lists = force
+        assert len(source.run().outputs.t1) == 1 and isinstance(source.run().outputs.t1, list)
+
+
+def test_lists_are_sorted(cohort, config):
+    template = "/projects/P/experiments/sub1_MR1/scans/1/resources/DICOM/files"
+    source = XNATSource(templates={"dicom": template}, config=str(config))
+    names = [Path(path).name for path in source.run().outputs.dicom]
+    assert names == ["0.dcm", "1.dcm", "2.dcm"]
+
+
+def test_nothing_found_is_an_error_that_names_the_template(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub3_MR1")
+    with pytest.raises(NothingMatched, match=r"t1: .*sub3_MR1.*T1w"):
+        source.run()
+    source.inputs.raise_on_empty = False
+    from nipype.interfaces.base import Undefined
+
+    assert source.run().outputs.t1 is Undefined
+
+
+# -- mistakes, before any request
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"templates": {"t1": "/projects/P/nonsense"}}, SelectSyntaxError, "nonsense|no subjects|"),
+        ({"templates": {"t1": "/projects/P/subjects/*"}}, SelectSyntaxError, "ends at a subject"),
+        ({"criteria": "AGE > 80"}, CriteriaError, "not a field"),
+    ],
+)
+def test_bad_templates_and_criteria_cost_no_request(
+    cohort, config, xnat_archive, change, error, said
+):
+    source = XNATSource(templates={"t1": ALL_T1}, config=str(config))
+    xnat_archive.requests.clear()
+    for name, value in change.items():
+        setattr(source.inputs, name, value)
+    with pytest.raises(error, match=said):
+        source.run()
+    assert not xnat_archive.requests
+
+
+def test_a_misspelt_input_is_noticed(cohort, config):
+    source = Node(XNATSource(templates={"t1": T1}, config=str(config)), name="source")
+    with pytest.raises(Exception, match="sesion"):
+        source.inputs.sesion = "sub1_MR1"
+        source.inputs.session = "sub1_MR1"
+        source.run()
+
+
+def test_an_infield_without_a_value(cohort, config):
+    source = XNATSource(infields=["sid"], config=str(config), query_template="/projects/P/%s")
+    with pytest.raises(ValueError, match="'sid'"):
+        source.run()
+
+
+def test_values_with_slashes_and_brackets_are_names(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="a/b[c]")
+    with pytest.raises(NothingMatched):
+        source.run()
+
+
+@pytest.mark.parametrize("name", ["user", "pwd", "password"])
+def test_credentials_are_refused_with_the_two_lines_that_replace_them(name):
+    for attempt in (
+        lambda: XNATSource(server="https://x.org", **{name: "s3cret"}),
+        lambda: setattr(XNATSource().inputs, name, "s3cret"),
+    ):
+        with pytest.raises(ConfigurationError, match="save_config") as caught:
+            attempt()
+        assert "node.inputs.config" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_node_never_asks_a_person(xnat_archive):
+    source = XNATSource(templates={"t1": ALL_T1}, server=xnat_archive.url)
+    with pytest.raises(ConfigurationError, match="no account"):
+        source.run()
+
+
+def test_wrong_types_are_refused():
+    with pytest.raises(TraitError):
+        XNATSource().inputs.force_lists = 3.5
+
+
+# -- records
+
+
+def test_a_record_needs_no_listing(cohort, config, xnat_archive):
+    query = XNATQuery(templates={"t1": ALL_T1}, config=str(config))
+    outputs = query.run().outputs
+    assert outputs.names == ["sub0_MR1", "sub1_MR1", "sub2_MR1"]
+    assert outputs.subject_labels == ["sub0", "sub1", "sub2"]
+    (missing,) = outputs.missing
+    assert "sub3_MR1" in missing and "no scan matches" in missing
+    xnat_archive.requests.clear()
+    source = XNATSource(outfields=["t1"], config=str(config), record=outputs.records[1])
+    assert read(source.run().outputs.t1) == b"T1 of sub1"
+    assert [r.path.rpartition("/")[2] for r in xnat_archive.requests] == ["t1.nii", "t1.json"] or (
+        {r.path.rpartition("/")[2] for r in xnat_archive.requests} == {"t1.nii", "t1.json"}
+    )
+    xnat_archive.requests.clear()
+    source.run()
+    assert not xnat_archive.requests  # all is in the cache, and the record says what
+
+
+def test_records_are_plain_values(cohort, config):
+    (first, *_) = XNATQuery(templates={"t1": ALL_T1}, config=str(config)).run().outputs.records
+    assert json.loads(json.dumps(first)) == first
+    assert pickle.loads(pickle.dumps(first)) == first
+
+
+def test_a_record_without_the_output_is_refused(cohort, config):
+    (first, *_) = XNATQuery(templates={"t1": ALL_T1}, config=str(config)).run().outputs.records
+    with pytest.raises(ConfigurationError, match="t2"):
+        XNATSource(outfields=["t2"], config=str(config), record=first).run()
+
+
+def test_an_empty_cohort_names_what_is_missing(cohort, config):
+    path = ALL_T1.replace("experiments/*", "experiments/sub3_MR1")
+    with pytest.raises(NothingMatched, match="no scan matches"):
+        XNATQuery(templates={"t1": path}, config=str(config)).run()
+
+
+def test_wrong_password_is_told_as_such(cohort, config):
+    config.write_text(config.read_text().replace('"password": "admin"', '"password": "wrong"'))
+    source = XNATSource(templates={"t1": ALL_T1}, config=str(config))
+    with pytest.raises(NotLoggedIn, match="refused user 'admin'"):
+        source.run()

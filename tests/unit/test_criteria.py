@@ -1,0 +1,98 @@
+"""Search criteria: two spellings, one tree, one document."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nipype_xnat.errors import CriteriaError
+from nipype_xnat.search import Criteria, Criterion, parse
+from nipype_xnat.search.document import build
+
+AGE = Criterion("xnat:mrSessionData/AGE", ">", "80")
+HAND = Criterion("xnat:subjectData/HANDEDNESS", "=", "left")
+XDAT = "{http://nrg.wustl.edu/security}"
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("xnat:mrSessionData/AGE > 80", Criteria("AND", (AGE,))),
+        ("xnat:mrSessionData/AGE>80", Criteria("AND", (AGE,))),
+        ("xnat:mrSessionData/AGE > 80 AND", Criteria("AND", (AGE,))),  # pyxnat's reversed order
+        ([("xnat:mrSessionData/AGE", ">", "80"), "AND"], Criteria("AND", (AGE,))),
+        ([("xnat:mrSessionData/AGE", ">", 80)], Criteria("AND", (AGE,))),
+        (
+            "xnat:mrSessionData/AGE > 80 and xnat:subjectData/HANDEDNESS = left",
+            Criteria("AND", (AGE, HAND)),
+        ),
+        (
+            "xnat:mrSessionData/AGE > 80 xnat:subjectData/HANDEDNESS = left OR",
+            Criteria("OR", (AGE, HAND)),
+        ),
+        (
+            "xnat:mrSessionData/AGE > 80 and (xnat:mrSessionData/AGE > 80 or "
+            "xnat:subjectData/HANDEDNESS = 'left')",
+            Criteria("AND", (AGE, Criteria("OR", (AGE, HAND)))),
+        ),
+    ],
+)
+def test_spellings(text, tree):
+    assert parse(text) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ([], "empty"),
+        ("AGE > 80", "not a field"),
+        ("xnat:a/B ~ 3", "not a comparison"),
+        ("xnat:a/B =", "missing"),
+        ("xnat:a/B = 1 xnat:a/C = 2", "cannot read"),
+        ("(xnat:a/B = 1", "missing"),
+        ([("xnat:a/B", "=", "1"), ("xnat:a/B", "=", "2")], "no word that joins"),
+        ([("xnat:a/B", "=", "1"), "AND", "OR"], "AND and OR in one list"),
+        ([("xnat:a/B", "=", "1"), "XOR"], "joins nothing"),
+        (80, "not int"),
+    ],
+)
+def test_mistakes_are_told(text, said):
+    with pytest.raises(CriteriaError, match=said):
+        parse(text)
+
+
+VALUES = st.text(
+    st.characters(exclude_categories=("C", "Z"), exclude_characters="\"'*"), min_size=1, max_size=12
+)
+CRITERIA = st.recursive(
+    st.builds(
+        Criterion,
+        st.sampled_from(["xnat:mrSessionData/AGE", "xnat:subjectData/SUB_PROJECT_IDENTIFIER=P"]),
+        st.sampled_from(["=", "!=", "<", ">=", "LIKE"]),
+        VALUES,
+    )
+    | st.builds(Criterion, st.just("xnat:subjectData/SES"), st.sampled_from(["IS NULL"])),
+    lambda inner: st.builds(
+        Criteria, st.sampled_from(["AND", "OR"]), st.lists(inner, min_size=2, max_size=3).map(tuple)
+    ),
+    max_leaves=8,
+).map(lambda tree: tree if isinstance(tree, Criteria) else Criteria("AND", (tree,)))
+
+
+@given(CRITERIA)
+def test_tuples_read_back_the_same(tree):
+    assert parse(tree.to_tuples()) == tree
+
+
+@given(CRITERIA)
+def test_the_document_holds_every_comparison_with_its_value(tree):
+    document = ET.fromstring(build("xnat:mrSessionData", ["xnat:mrSessionData/LABEL"], tree))
+    written = [
+        tuple(entry.findtext(XDAT + name) or "" for name in ("schema_field", "comparison_type"))
+        + (entry.findtext(XDAT + "value") or "",)
+        for entry in document.iter(XDAT + "criteria")
+    ]
+    assert sorted(written) == sorted((c.field, c.operator, c.value) for c in tree)
+    assert document.find(XDAT + "search_where").get("method") == tree.method
