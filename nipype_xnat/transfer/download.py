@@ -326,7 +326,7 @@ def _job(work: _Work, records: list[Record], indices: list[int]) -> Callable[[],
                 except XNATError as error:
                     failures.append((record.place, error))
                 except OSError as error:
-                    assert work.cache is not None  # noqa: S101
+                    assert work.cache is not None
                     failures.append((record.place, work.cache.trouble(error)))
         return _Outcome(fetched, failures)
 
@@ -497,7 +497,7 @@ class _Work:
         )
 
     def _cache(self) -> Cache:
-        assert self.cache is not None  # noqa: S101
+        assert self.cache is not None
         return self.cache
 
     def _tell(self, record: Record, action: Action, reason: str, came: int, size: int) -> None:
@@ -522,7 +522,7 @@ class _Bundle:
         if self._folder is not None:
             partial = Partial(self._folder / f".{uuid.uuid4().hex}.part")
         else:
-            assert work.cache is not None  # noqa: S101
+            assert work.cache is not None
             key = hashlib.sha256(str(record.resource).encode()).hexdigest()[:32]
             partial = work.cache.partial(f"zip-{key}")
         self._stack.callback(partial.discard)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Patience", "Stop", "Stopped"]
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The user broke off; only passed between threads of this package."""
 
 

@@ -44,11 +44,11 @@ class Received:
     modified: str = ""
 
 
-class _Misfit(Exception):  # noqa: N818
+class _Misfit(Exception):
     """Bytes that are not those of the listing."""
 
 
-class _Broken(Exception):  # noqa: N818
+class _Broken(Exception):
     """An answer that ended early, or does not fit to what is here."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from ..errors import (
     CannotReachServer,
     Conflict,
     NotAllowed,
-    NotLoggedIn,
     ServerBroken,
     UnsafeName,
     UploadIncomplete,
@@ -43,11 +41,6 @@ __all__ = ["Stored", "StoredFile", "put"]
 log = logging.getLogger("nipype_xnat.transfer")
 
 _SHOWN = 20
-# what a site says that demands a reason for changes
-_WANTS_REASON = re.compile(
-    r"justif|event_reason|ActionNameAbsent|reason for (the|this) change", re.I
-)
-_REASON_ADVICE = "this site demands a reason for changes: give event_reason='...'"
 
 
 @dataclass(frozen=True)
@@ -326,7 +319,7 @@ class _Upload:
             request = Request(
                 "POST", owner.ask(self._reason()), Body.of_text(self._document(label))
             )
-        with self._asking(request) as answer:
+        with self.transport.send(request) as answer:
             made, text = answer.status < 300, answer.text().strip()
         if made and not plain:
             number = text.rpartition("/")[2]
@@ -371,8 +364,6 @@ class _Upload:
             try:
                 self._send(parcel, overwrite=overwrite)
             except (ServerBroken, CannotReachServer) as error:
-                if error.advice == _REASON_ADVICE:
-                    raise
                 # it may have stored some or all: the listing tells
                 self.all_said_ok = False
                 log.info("sending to %s failed: %s", self._place(""), error.message)
@@ -395,28 +386,12 @@ class _Upload:
             body_of(
                 parcel, lambda done: self.report(place, min(done, total), total, action)
             ) as body,
-            self._asking(Request("PUT", address, body)) as answer,
+            self.transport.send(Request("PUT", address, body)) as answer,
         ):
             text = answer.text()
         for name in _duplicates(text):
             self.all_said_ok = False
             self.reasons[name] = "the server says that it has a file of this name"
-
-    def _asking(self, request: Request) -> Answer:
-        try:
-            return self.transport.send(request)
-        except NotLoggedIn:
-            raise
-        except AnswerError as error:
-            if "event_reason" in self.words or not _WANTS_REASON.search(error.message):
-                raise
-            raise type(error)(
-                error.message,
-                server=error.server,
-                asked=error.asked,
-                advice=_REASON_ADVICE,
-                status=error.status,
-            ) from error
 
     # -- comparing and repairing
 
@@ -457,7 +432,7 @@ class _Upload:
             {"resource": place, "options": "append,populateStats", **self._reason()}
         )
         try:
-            self._asking(Request("POST", address, repeatable=True)).close()
+            self.transport.send(Request("POST", address, repeatable=True)).close()
         except NotAllowed as error:
             raise self._not_allowed() from error
         except AnswerError as error:
@@ -520,7 +495,7 @@ class _Upload:
         by_size = False
         for name, source in self.sources.items():
             entry = listing.get(name)
-            assert entry is not None  # noqa: S101
+            assert entry is not None
             if entry.resource_id and not self.resource.resource_id:
                 self._at(entry.resource_id)
             by_size = by_size or not entry.digest
