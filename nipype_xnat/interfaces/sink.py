@@ -14,6 +14,7 @@ from nipype.interfaces.base import (
     LibraryBaseInterface,
     Str,
     Tuple,
+    Undefined,
     isdefined,
     traits,
 )
@@ -92,7 +93,9 @@ class XNATSinkInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignor
 
     def __setattr__(self, key: str, value: Any) -> None:
         refuse_secrets([key])
-        if key not in self.copyable_trait_names():
+        if key in ("trait_added", "trait_modified"):  # events of traits itself
+            super().__setattr__(key, value)
+        elif key not in self.copyable_trait_names():
             if not isdefined(value):
                 super().__setattr__(key, value)
             self._outputs[key] = value
@@ -141,7 +144,8 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         super().__init__(**inputs)
         for name in infields or ():
             self.inputs.add_trait(name, traits.Any)
-            self.inputs._outputs[name] = None
+            self.inputs._outputs[name] = Undefined
+            self.inputs.trait_set(trait_change_notify=False, **{name: Undefined})
 
     def _add_output_traits(self, base: Any) -> Any:
         return add_traits(base, ["stored", "address"])
@@ -214,24 +218,33 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                 continue
             label, folder = _where(key)
             resource = found.setdefault(label, {})
-            for path in _flat(value):
-                for inner, source in self._expanded(Path(path)):
-                    name = self._substituted("/".join(part for part in (folder, inner) if part))
-                    other = resource.get(name)
-                    if other is not None and other != source:
-                        raise UsageError(
-                            f"{other} and {source} would both be {name!r} of the resource "
-                            f"{label!r}",
-                            advice="store one of them in a folder (bet.first, bet.second), or "
-                            "rename it with substitutions",
-                        )
-                    resource[name] = source
+            for inner, source in self._apart(list(_flat(value))):
+                name = self._substituted("/".join(part for part in (folder, inner) if part))
+                other = resource.get(name)
+                if other is not None and other != source:
+                    raise UsageError(
+                        f"{other} and {source} would both be {name!r} of the resource {label!r}",
+                        advice="store one of them in a folder (bet.first, bet.second), or rename "
+                        "it with substitutions",
+                    )
+                resource[name] = source
         if not found:
             raise UsageError(
                 "nothing to store: no output is connected or set",
                 advice="workflow.connect(node, 'out_file', sink, 'bet')",
             )
         return found
+
+    def _apart(self, paths: list[str]) -> list[tuple[str, Path]]:
+        """Return the files of one output with their names; those of a MapNode are kept apart.
+
+        A MapNode's elements are told apart by their position only, so their folders become part of
+        a name just where two names would be the same.
+        """
+        plain = [entry for path in paths for entry in self._expanded(Path(path))]
+        if len({name for name, _ in plain}) == len({source for _, source in plain}):
+            return plain
+        return [(_position(source) + name, source) for name, source in plain]
 
     def _expanded(self, path: Path) -> Iterator[tuple[str, Path]]:
         path = path.absolute()
@@ -255,7 +268,7 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         kept = [
             part
             for part in path.parent.parts
-            if re.match(r"_[A-Za-z]\w*?(_.+|\d+$)", part) and not any(name in part for name in own)
+            if re.match(r"_[A-Za-z]\w*?_.+", part) and not any(name in part for name in own)
         ]
         return "".join(part + "/" for part in kept)
 
@@ -276,6 +289,14 @@ def _where(key: str) -> tuple[str, str]:
     if not label:
         raise UsageError(f"{key!r} names no resource", advice="for example bet or bet.@mask")
     return label, "/".join(folder for folder in folders if not folder.startswith("@"))
+
+
+def _position(path: Path) -> str:
+    """Return the folder of a MapNode's element, empty where a file comes from no MapNode."""
+    parts = path.parts
+    if "mapflow" not in parts[:-2]:
+        return ""
+    return parts[len(parts) - 1 - parts[::-1].index("mapflow") + 1] + "/"
 
 
 def _flat(value: Any) -> Iterator[str]:

@@ -201,6 +201,16 @@ def test_iterables_keep_apart(cohort, config, fill, tmp_path):
     assert listed(fill, BASE) == [("bet", "_frac_0.3/brain"), ("bet", "_frac_0.5/brain")]
 
 
+def test_elements_of_a_map_node_keep_apart_where_their_names_do_not(cohort, config, fill, tmp_path):
+    folders = [tmp_path / "work" / "bet" / "mapflow" / f"_bet{n}" for n in range(2)]
+    files = [make(folder, brain=folder.name, other=folder.name) for folder in folders]
+    sink = sink_for(config)
+    sink.inputs.bet = [made["brain"] for made in files]
+    sink.inputs.one = files[1]["brain"]
+    sink.run()
+    assert listed(fill, BASE) == [("bet", "_bet0/brain"), ("bet", "_bet1/brain"), ("one", "brain")]
+
+
 def test_nothing_to_store_and_absent_files_are_told(cohort, config, tmp_path):
     with pytest.raises(UsageError, match="nothing to store"):
         sink_for(config).run()

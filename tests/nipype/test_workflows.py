@@ -93,13 +93,13 @@ def test_a_cohort_there_and_back_and_again(cohort, config, fill, tmp_path, xnat_
     xnat_archive.requests.clear()
     build(config, work, resolve(config)).run(plugin=plugin, plugin_args=args)
     assert runs(work) == {"aaa_MR1": 1, "sub0_MR1": 1, "sub1_MR1": 2, "sub2_MR1": 1}
-    assert stored(fill, 1) == b"T1 OF SUB1 V2!"
     files = Counter(
         (r.method, r.path.rpartition("/")[2])
         for r in xnat_archive.requests
         if r.path.endswith((".nii", ".txt"))
     )
     assert files == {("GET", "t1.nii"): 2, ("PUT", "shout.txt"): 2}
+    assert stored(fill, 1) == b"T1 OF SUB1 V2!"
 
 
 def test_a_replaced_image_of_equal_size_is_noticed(cohort, config, fill, tmp_path):
