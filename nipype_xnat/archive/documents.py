@@ -445,13 +445,11 @@ def resource_attributes(element: ET.Element) -> dict[str, str]:
     return {k: v for k, v in element.attrib.items() if not k.startswith("{")}
 
 
-def catalog_xml(
-    label: str, project: str, entries: Iterable[Any], tags: Iterable[str] = ()
-) -> str:
+def catalog_xml(label: str, project: str, entries: Iterable[Any], tags: Iterable[str] = ()) -> str:
     """Write the catalog document of a resource."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f"<cat:Catalog ID={quoteattr(label)} xmlns:cat=\"http://nrg.wustl.edu/catalog\" "
+        f'<cat:Catalog ID={quoteattr(label)} xmlns:cat="http://nrg.wustl.edu/catalog" '
         f'xmlns:xsi="{XSI}">',
         "  <cat:metaFields>",
         f'    <cat:metaField name="PROJECT">{escape(project)}</cat:metaField>',

@@ -253,7 +253,9 @@ class Elements:
 
         Unknown fields, and fields of other types than the element's, are ignored.
         """
-        draft = Draft(xsi_type=self._detect_type(given) or None)
+        # what exists keeps its type, whatever types the fields are named by
+        named = given.get("xsiType") or given.get("ELEMENT_0")
+        draft = Draft(xsi_type=named or (None if base else self._detect_type(given)))
         names = shortcuts()["experiment" if kind == "experiment" else kind]["write"]
         for key, value in given.items():
             address = names.get(key, key)
@@ -266,9 +268,6 @@ class Elements:
         return draft
 
     def _detect_type(self, given: Mapping[str, str]) -> str | None:
-        named = given.get("xsiType") or given.get("ELEMENT_0")
-        if named:
-            return named
         for key in given:
             prefix, slash, _ = key.partition("/")
             if slash and ":" in prefix and self.dictionary.get(prefix):
@@ -406,9 +405,7 @@ class Elements:
         row: dict[str, Any] = {"fields": element.fields, **columns}
         self._apply(element.kind, self.datatype(element), draft, row)
         row["last_modified"] = values.now()
-        self.connection.execute(
-            s.element.update().where(s.element.c.pk == element.pk).values(row)
-        )
+        self.connection.execute(s.element.update().where(s.element.c.pk == element.pk).values(row))
         self._apply_variables(element, draft)
         return self.by_pk(element.pk)
 
@@ -491,9 +488,7 @@ class Elements:
 
     def _drop_share(self, element: Element, project: str) -> int:
         return self.connection.execute(
-            s.share.delete().where(
-                s.share.c.element_pk == element.pk, s.share.c.project == project
-            )
+            s.share.delete().where(s.share.c.element_pk == element.pk, s.share.c.project == project)
         ).rowcount
 
     def unshare(self, element: Element, project: str) -> None:
@@ -540,12 +535,8 @@ class Elements:
                     sa.insert(s.former_project).prefix_with("OR IGNORE").values(id=victim.id)
                 )
                 for table in (s.member, s.alias, s.share):
-                    self.connection.execute(
-                        table.delete().where(table.c.project == victim.id)
-                    )
-                self.connection.execute(
-                    s.setting.delete().where(s.setting.c.scope == victim.id)
-                )
+                    self.connection.execute(table.delete().where(table.c.project == victim.id))
+                self.connection.execute(s.setting.delete().where(s.setting.c.scope == victim.id))
             self.connection.execute(s.element.delete().where(s.element.c.pk == victim.pk))
 
     # ---- settings of a project -----------------------------------------------------
@@ -553,9 +544,7 @@ class Elements:
     def setting(self, scope: str, name: str, default: str) -> str:
         """Read a setting."""
         found = self.connection.execute(
-            sa.select(s.setting.c.value).where(
-                s.setting.c.scope == scope, s.setting.c.name == name
-            )
+            sa.select(s.setting.c.value).where(s.setting.c.scope == scope, s.setting.c.name == name)
         ).scalar()
         return default if found is None else str(found)
 

@@ -107,13 +107,17 @@ def clean_path(text: str) -> str:
 def find(connection: Connection, resource_pk: int, path: str) -> Stored | None:
     """Find a catalogued file by its path, raw or percent-decoded."""
     for candidate in dict.fromkeys((path, unquote(path))):
-        row = connection.execute(
-            sa.select(s.file).where(
-                s.file.c.resource_pk == resource_pk,
-                s.file.c.path == candidate,
-                s.file.c.catalogued,
+        row = (
+            connection.execute(
+                sa.select(s.file).where(
+                    s.file.c.resource_pk == resource_pk,
+                    s.file.c.path == candidate,
+                    s.file.c.catalogued,
+                )
             )
-        ).mappings().first()
+            .mappings()
+            .first()
+        )
         if row is not None:
             return Stored(**row)
     return None
@@ -190,9 +194,7 @@ def count(connection: Connection, resource_pk: int) -> None:
     )
 
 
-def unpack(
-    blobs: Blobs, name: str, source: Readable, path: str
-) -> list[tuple[str, Blob]]:
+def unpack(blobs: Blobs, name: str, source: Readable, path: str) -> list[tuple[str, Blob]]:
     """Store the members of an archive file, or what else was sent, under their paths.
 
     Parameters
@@ -274,9 +276,13 @@ def store(
     obsolete: list[str] = []
     now = values.now()
     for path, blob in arrived:
-        row = connection.execute(
-            sa.select(s.file).where(s.file.c.resource_pk == resource_pk, s.file.c.path == path)
-        ).mappings().first()
+        row = (
+            connection.execute(
+                sa.select(s.file).where(s.file.c.resource_pk == resource_pk, s.file.c.path == path)
+            )
+            .mappings()
+            .first()
+        )
         fields: dict[str, Any] = {
             "blob": blob.name,
             "size": blob.size,
@@ -288,9 +294,7 @@ def store(
             **about.given(),
         }
         if row is None:
-            connection.execute(
-                s.file.insert().values(resource_pk=resource_pk, path=path, **fields)
-            )
+            connection.execute(s.file.insert().values(resource_pk=resource_pk, path=path, **fields))
             continue
         if not overwrite:
             duplicates.append(path)
@@ -352,9 +356,7 @@ def _digest(blobs: Blobs, name: str) -> str:
     return digest.hexdigest()
 
 
-def remove(
-    connection: Connection, catalog: Catalog, path: str
-) -> list[str]:
+def remove(connection: Connection, catalog: Catalog, path: str) -> list[str]:
     """Take files out of a catalog, and return the names of their contents.
 
     Raises

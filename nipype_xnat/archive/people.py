@@ -62,9 +62,11 @@ def find_account(connection: Connection, key: str) -> Any:
 
 def person(connection: Connection, login: str) -> Person | None:
     """Make a person of an enabled account."""
-    row = connection.execute(
-        sa.select(s.account).where(s.account.c.login == login)
-    ).mappings().first()
+    row = (
+        connection.execute(sa.select(s.account).where(s.account.c.login == login))
+        .mappings()
+        .first()
+    )
     if row is None or not row["enabled"] or not row["verified"]:
         return None
     return Person(row["login"], row["pk"], row["admin"])

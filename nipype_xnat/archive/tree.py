@@ -203,9 +203,7 @@ class Tree:
                     s.resource.c.pk.in_(numbers)
                 )
             ).all()
-            known = {
-                pk for pk, owner in rows if self.elements.readable(self.elements.by_pk(owner))
-            }
+            known = {pk for pk, owner in rows if self.elements.readable(self.elements.by_pk(owner))}
             if set(numbers) - known:
                 raise NotFound("Unable to identify resource")
         return parts
@@ -337,9 +335,11 @@ class Tree:
         for part in scope.wanted:
             if not part.isdigit():
                 continue
-            row = self.connection.execute(
-                sa.select(s.resource).where(s.resource.c.pk == int(part))
-            ).mappings().first()
+            row = (
+                self.connection.execute(sa.select(s.resource).where(s.resource.c.pk == int(part)))
+                .mappings()
+                .first()
+            )
             if row is None:
                 continue
             owner = self.elements.by_pk(row["owner_pk"])

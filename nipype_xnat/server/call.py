@@ -21,9 +21,7 @@ from nipype_xnat.server.sessions import Session, Sessions
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
-_ESCAPES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
-)
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _XML = {"text/xml", "application/xml"}
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
@@ -215,9 +213,7 @@ class Call:
         def sink(*_: Any, **__: Any) -> IO[bytes]:
             return cast("IO[bytes]", _StoredPart(self))
 
-        parser = FormDataParser(
-            stream_factory=sink, max_form_memory_size=FORM_LIMIT, silent=False
-        )
+        parser = FormDataParser(stream_factory=sink, max_form_memory_size=FORM_LIMIT, silent=False)
         try:
             _, form, files = parser.parse(
                 self.request.stream,
@@ -259,9 +255,7 @@ class Call:
         """Give the files that came with the request."""
         if self.content_type == _MULTIPART:
             if self.inbody:
-                raise HttpFailure(
-                    400, "A multipart body cannot be combined with inbody=true."
-                )
+                raise HttpFailure(400, "A multipart body cannot be combined with inbody=true.")
             self.read_form()
             yield from (part for part in self.files if part.name)
             return
@@ -270,8 +264,6 @@ class Call:
         length = self.request.content_length
         streaming = self.content_type == "application/zip"
         if not length and not (length is None and streaming and self._chunked):
-            if length == 0 and not self.content_type:
-                return
             raise HttpFailure(500, "The size of the body must be known and not zero.")
         disposition = self.param("filename") or ""
         yield Part(disposition, cast(Readable, self.request.stream))

@@ -111,9 +111,9 @@ def _part(asked: str, size: int) -> tuple[int, int, int]:
     else:
         start, stop = int(first), min(size, int(last) + 1) if last else size
     if start >= size or stop <= start:
-        raise HttpFailure(416, "The range is outside of the file.", **{
-            "Content-Range": f"bytes */{size}"
-        })
+        raise HttpFailure(
+            416, "The range is outside of the file.", **{"Content-Range": f"bytes */{size}"}
+        )
     return start, stop, 206
 
 

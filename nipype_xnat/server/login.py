@@ -37,16 +37,20 @@ def check(call: Call, login: str, password: str) -> Person | None:
     """Check a name and a password, or an alias and its secret."""
     account = login.rpartition("/")[2]
     with call.archive.database.read() as connection:
-        row = connection.execute(
-            sa.select(s.account).where(s.account.c.login == account)
-        ).mappings().first()
+        row = (
+            connection.execute(sa.select(s.account).where(s.account.c.login == account))
+            .mappings()
+            .first()
+        )
         if row is not None:
             if people.check_password(row["password"], password):
                 return people.person(connection, account)
             return None
-        token = connection.execute(
-            sa.select(s.token).where(s.token.c.alias == account)
-        ).mappings().first()
+        token = (
+            connection.execute(sa.select(s.token).where(s.token.c.alias == account))
+            .mappings()
+            .first()
+        )
         if token is None or token["secret"] != password or token["expires"] < time.time():
             return None
         return people.person(connection, token["login"])

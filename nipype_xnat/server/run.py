@@ -40,9 +40,7 @@ def _logging(archive: Archive, application: Callable[..., Any]) -> Callable[...,
         path, _, query = str(environ.get("REQUEST_URI") or environ["PATH_INFO"]).partition("?")
 
         def start(status: str, *rest: Any) -> Any:
-            archive.requests.append(
-                Logged(environ["REQUEST_METHOD"], path, query, int(status[:3]))
-            )
+            archive.requests.append(Logged(environ["REQUEST_METHOD"], path, query, int(status[:3])))
             return start_response(status, *rest)
 
         return application(environ, start)

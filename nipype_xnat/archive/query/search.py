@@ -204,9 +204,7 @@ class Engine:
         columns = [self._column(sources, root.name, field) for field in document.fields]
         kept = [column for column in columns if column is not None]
         if not kept:
-            columns = [
-                self._column(sources, root.name, field) for field in self.default(root.name)
-            ]
+            columns = [self._column(sources, root.name, field) for field in self.default(root.name)]
             kept = [column for column in columns if column is not None]
         where = [self._set(sources, found) for found in document.where]
         conditions = [*sources.conditions(), *(c for c in where if c is not None)]

@@ -120,9 +120,7 @@ class Sources:
         }:
             found.append(self.row.c.xsi_type.in_(family))
         if self._here is not None:
-            found.append(
-                sa.or_(self.row.c.project == self.context, self._here.c.pk.is_not(None))
-            )
+            found.append(sa.or_(self.row.c.project == self.context, self._here.c.pk.is_not(None)))
         return found
 
     def find(self, address: str) -> tuple[DataType, str]:

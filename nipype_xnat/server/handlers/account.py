@@ -137,9 +137,11 @@ def tokens(call: Call) -> Response:
             return answers.plain(json.dumps([_shown(r) for r in rows]), "application/json")
         if not rest:
             raise HttpFailure(400, "An alias is needed.")
-        row = connection.execute(
-            sa.select(s.token).where(s.token.c.alias == rest[0])
-        ).mappings().first()
+        row = (
+            connection.execute(sa.select(s.token).where(s.token.c.alias == rest[0]))
+            .mappings()
+            .first()
+        )
         if operation == "validate":
             if len(rest) < 2:
                 raise HttpFailure(401, "The secret is needed.")
@@ -179,9 +181,9 @@ def _issue(call: Call, rest: list[str]) -> Response:
                 expires=now + _TOKEN_LIFE,
             )
         )
-        row = connection.execute(
-            sa.select(s.token).where(s.token.c.alias == alias)
-        ).mappings().one()
+        row = (
+            connection.execute(sa.select(s.token).where(s.token.c.alias == alias)).mappings().one()
+        )
         return answers.plain(json.dumps(_shown(row)), "application/json")
 
 

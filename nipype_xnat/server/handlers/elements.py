@@ -65,8 +65,10 @@ def read_draft(call: Call, elements: Elements, kind: str, base: str | None) -> D
     given = call.given()
     said = elements.draft(kind, given, draft.xsi_type if draft else base)
     if draft is None:
-        return said if said.xsi_type or said.values or said.variables or said.label else (
-            said if base is not None else None
+        return (
+            said
+            if said.xsi_type or said.values or said.variables or said.label
+            else (said if base is not None else None)
         )
     if said.xsi_type and not document:
         draft.xsi_type = said.xsi_type

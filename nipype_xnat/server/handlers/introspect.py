@@ -73,8 +73,16 @@ def search_fields(call: Call) -> Response:
                     identifier = key
                 header = entry["header"]
                 rows.append(
-                    [key, header, header, entry["type"], str(parameterised).lower(), header,
-                     datatype.name, 0]
+                    [
+                        key,
+                        header,
+                        header,
+                        entry["type"],
+                        str(parameterised).lower(),
+                        header,
+                        datatype.name,
+                        0,
+                    ]
                 )
             if datatype.kind in {"subject", "experiment"}:
                 allowed = elements.rights.readable()
@@ -86,11 +94,27 @@ def search_fields(call: Call) -> Response:
                         continue
                     text = f"Label within the {project} project."
                     rows.append(
-                        [f"{identifier}={project}", project, text, "string", "false", text,
-                         datatype.name, 2]
+                        [
+                            f"{identifier}={project}",
+                            project,
+                            text,
+                            "string",
+                            "false",
+                            text,
+                            datatype.name,
+                            2,
+                        ]
                     )
-        columns = ["FIELD_ID", "HEADER", "SUMMARY", "TYPE", "REQUIRES_VALUE", "DESC",
-                   "ELEMENT_NAME", "SRC"]
+        columns = [
+            "FIELD_ID",
+            "HEADER",
+            "SUMMARY",
+            "TYPE",
+            "REQUIRES_VALUE",
+            "DESC",
+            "ELEMENT_NAME",
+            "SRC",
+        ]
         table = Table.of(columns, rows, title="Search Fields")
         table.extra["element_name"] = call.names["type"]
         return listings.finish(call, table, "xml")
@@ -171,8 +195,12 @@ def site_config(call: Call) -> Response:
         seconds = int(time.time() - STARTED)
         if call.rest.endswith("display"):
             return answers.plain(f"{seconds} seconds", "text/plain")
-        parts = {"days": seconds // 86400, "hours": seconds // 3600 % 24,
-                 "minutes": seconds // 60 % 60, "seconds": seconds % 60}
+        parts = {
+            "days": seconds // 86400,
+            "hours": seconds // 3600 % 24,
+            "minutes": seconds // 60 % 60,
+            "seconds": seconds % 60,
+        }
         return xapi_json({name: str(value) for name, value in parts.items()})
     if call.person.guest:
         found = {name: found[name] for name in ("siteId", "requireLogin", "siteDescriptionType")}

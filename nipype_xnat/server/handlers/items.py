@@ -44,8 +44,10 @@ def show(call: Call, elements: Elements, element: Element) -> Response:
 def _values(call: Call, node: Node, kind: str) -> Response:
     known = {path.lower(): value for path, _, value in node.data}
     asked = (call.param("columns") or "").split(",")
-    row = [known.get(name.rpartition(":")[2].partition("/")[2].lower() or name.lower())
-           for name in asked]
+    row = [
+        known.get(name.rpartition(":")[2].partition("/")[2].lower() or name.lower())
+        for name in asked
+    ]
     row = [known.get(name.lower(), value) for name, value in zip(asked, row, strict=True)]
     return answers.table(Table.of(asked, [row]), kind if kind != "html" else "json")
 

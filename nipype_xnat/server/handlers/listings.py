@@ -227,7 +227,14 @@ def projects(call: Call) -> Response:
                 elements,
                 "project",
                 "xnat:projectData",
-                default=["ID", "secondary_ID", "name", "description", "pi_firstname", "pi_lastname"],
+                default=[
+                    "ID",
+                    "secondary_ID",
+                    "name",
+                    "description",
+                    "pi_firstname",
+                    "pi_lastname",
+                ],
                 uri="/data/projects/",
                 title="Projects",
             )

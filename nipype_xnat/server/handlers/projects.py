@@ -155,15 +155,19 @@ def values_of(kind: str) -> Any:
             if kind == "scanners":
                 columns = ["scanner"]
                 scanner = sa.func.json_extract(session.c.fields, '$."scanner"')
-                query = sa.select(scanner).distinct().where(
-                    session.c.kind == "experiment", scanner.is_not(None)
+                query = (
+                    sa.select(scanner)
+                    .distinct()
+                    .where(session.c.kind == "experiment", scanner.is_not(None))
                 )
             elif kind == "investigators":
                 columns = ["firstname", "lastname"]
                 first = sa.func.json_extract(session.c.fields, '$."PI/firstname"')
                 last = sa.func.json_extract(session.c.fields, '$."PI/lastname"')
-                query = sa.select(first, last).distinct().where(
-                    session.c.kind == "project", last.is_not(None)
+                query = (
+                    sa.select(first, last)
+                    .distinct()
+                    .where(session.c.kind == "project", last.is_not(None))
                 )
             else:
                 query = query.join(session, session.c.pk == e.c.session_pk)

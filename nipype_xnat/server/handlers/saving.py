@@ -38,9 +38,13 @@ def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Elem
         raise HttpFailure(417, "The ID of the document differs from the one of the address.")
     elements.check_identifier(key, "project id")
     c = s.element.c
-    row = connection.execute(
-        sa.select(s.element).where(c.kind == "project", sa.func.lower(c.id) == key.lower())
-    ).mappings().first()
+    row = (
+        connection.execute(
+            sa.select(s.element).where(c.kind == "project", sa.func.lower(c.id) == key.lower())
+        )
+        .mappings()
+        .first()
+    )
     existing = Element(**row) if row is not None else None
     if existing is not None and existing.id != key:
         raise HttpFailure(409, "A project with that ID (in other case) exists.")
@@ -51,8 +55,7 @@ def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Elem
                 sa.select(c.id).where(
                     c.kind == "project",
                     c.id != key,
-                    sa.func.lower(sa.func.json_extract(c.fields, f'$."{name}"'))
-                    == wanted.lower(),
+                    sa.func.lower(sa.func.json_extract(c.fields, f'$."{name}"')) == wanted.lower(),
                 )
             ).scalar()
             if taken:
@@ -189,11 +192,7 @@ def put_subject(call: Call) -> Response:
             raise HttpFailure(404, "Unable to identify subject")
         draft = common.read_draft(call, elements, "subject", "xnat:subjectData") or Draft()
         _justify(call, elements, "xnat:subjectData")
-        if (
-            existing is not None
-            and draft.label
-            and draft.label not in {existing.label, key}
-        ):
+        if existing is not None and draft.label and draft.label not in {existing.label, key}:
             return _rename(elements, existing, draft.label)
         owner = existing.project if existing is not None else project
         element, new = save_subject(elements, owner or "", key, draft, existing)
@@ -357,9 +356,7 @@ def put_experiment(call: Call) -> Response:
             elements.concrete(draft.xsi_type, "xnat:experimentData")
             subject = elements.subject(project, call.names["subject"])
             if subject is None and project is not None:
-                subject, _ = save_subject(
-                    elements, project, call.names["subject"], Draft(), None
-                )
+                subject, _ = save_subject(elements, project, call.names["subject"], Draft(), None)
         owner = project or draft.project
         element, new = save_experiment(elements, owner, key, draft, existing, subject)
         elements.record(element, "Added Experiment" if new else "Modified Experiment", call.reason)
@@ -482,9 +479,6 @@ def _put_below(call: Call, kind: str, name: str) -> Response:
         if draft is None and kind == "scan":
             raise HttpFailure(417, "Need PUT Contents")
         draft = draft or Draft()
-        if existing is not None and call.param("xsiType") is None:
-            # a field of a foreign type names no type for what exists already
-            draft.xsi_type = None
         _justify(call, elements, draft.xsi_type or base or "xnat")
         draft.id = key if draft.id is None else draft.id
         save_scan(elements, session, kind, key, draft, existing)

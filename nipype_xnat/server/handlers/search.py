@@ -199,9 +199,13 @@ def _generated(elements: Elements, name: str, project: str | None) -> str:
 
 
 def _find(elements: Elements, call: Call, scope: str, key: str) -> Any:
-    row = elements.connection.execute(
-        sa.select(s.search).where(s.search.c.id == key, s.search.c.scope == scope)
-    ).mappings().first()
+    row = (
+        elements.connection.execute(
+            sa.select(s.search).where(s.search.c.id == key, s.search.c.scope == scope)
+        )
+        .mappings()
+        .first()
+    )
     if row is None:
         raise HttpFailure(404, f"Unable to identify search: {key}")
     users = _users(elements.connection, key)
@@ -253,9 +257,7 @@ def _store(call: Call, key: str) -> Response:
         if call.flag("saveAs"):
             key = f"xs{secrets.token_hex(8)}"
         connection = elements.connection
-        present = connection.execute(
-            sa.select(s.search.c.id).where(s.search.c.id == key)
-        ).scalar()
+        present = connection.execute(sa.select(s.search.c.id).where(s.search.c.id == key)).scalar()
         if present is not None:
             _find(elements, call, scope, key)
             connection.execute(s.search.delete().where(s.search.c.id == key))

@@ -1,0 +1,278 @@
+"""Restarts, kills, races, large files, hostile names."""
+
+import concurrent.futures
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+
+from nipype_xnat.archive import Archive, Site
+from nipype_xnat.archive.errors import Refused
+
+from .conftest import fill
+
+SERVE = (
+    "import argparse, sys; from nipype_xnat.cli import serve; "
+    "parser = argparse.ArgumentParser(); serve.configure(parser); "
+    "sys.exit(serve.run(parser.parse_args()))"
+)
+
+
+def serve(root, *more):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, "--root", str(root), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stdout.readline()
+    return process, line
+
+
+def url_of(line):
+    front, _, rest = line.partition("XNAT archive ready at ")
+    assert front == ""
+    url, _, account = rest.partition(" ")
+    assert account == "user admin password admin\n"
+    return url.rstrip("/")
+
+
+def test_everything_is_kept_across_a_restart(tmp_path):
+    root = tmp_path / "kept"
+    process, line = serve(root)
+    url = url_of(line)
+    http = requests.Session()
+    http.auth = ("admin", "admin")
+    fill(http, url)
+    http.put(url + "/data/projects/P/resources/R/files/a.txt?inbody=true", data=b"kept")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    assert process.stderr.read() == ""
+    process, line = serve(root)
+    url = url_of(line)
+    again = requests.get(
+        url + "/data/projects/P/resources/R/files/a.txt", auth=("admin", "admin")
+    )
+    assert again.content == b"kept"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+
+
+def test_another_address_than_loopback_is_refused_with_the_default_password(tmp_path):
+    process, line = serve(tmp_path / "open", "--host", "0.0.0.0")
+    assert process.wait(timeout=20) == 1
+    assert line == ""
+    assert "password" in process.stderr.read()
+
+
+def test_one_folder_has_one_archive(tmp_path):
+    with Archive(tmp_path, Site(durable=False)), pytest.raises(Refused):
+        Archive(tmp_path)
+
+
+def test_a_kill_loses_no_acknowledged_upload_and_shows_no_half_one(tmp_path):
+    root = tmp_path / "killed"
+    process, line = serve(root)
+    url = url_of(line)
+    http = requests.Session()
+    http.auth = ("admin", "admin")
+    fill(http, url)
+    acknowledged = {}
+    stop = threading.Event()
+
+    def send(worker):
+        own = requests.Session()
+        own.post(url + "/data/JSESSION", auth=("admin", "admin"))
+        number = 0
+        while not stop.is_set():
+            number += 1
+            name, data = f"{number}.bin", os.urandom(200_000)
+            path = f"/data/projects/P/resources/R{worker}/files/{name}?inbody=true"
+            try:
+                if own.put(url + path, data=data).status_code == 200:
+                    acknowledged[f"R{worker}", name] = hashlib.md5(data).hexdigest()
+            except requests.RequestException:
+                return
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < 12:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    with Archive(root) as archive, archive.running() as url:
+        http = requests.Session()
+        http.post(url + "/data/JSESSION", auth=("admin", "admin"))
+        listed = http.get(url + "/data/projects/P/files").json()["ResultSet"]["Result"]
+        digests = {(row["collection"], row["Name"]): row["digest"] for row in listed}
+        assert acknowledged.items() <= digests.items()
+        for row in listed:
+            content = http.get(url + row["URI"]).content
+            assert hashlib.md5(content).hexdigest() == row["digest"]
+        assert not list((root / "incoming").iterdir())
+
+
+def test_of_two_uploads_into_one_resource_at_once_the_later_fails(start, log_in):
+    _, url = start()
+    http, other = log_in(url), log_in(url)
+    fill(http, url)
+    files = url + "/data/projects/P/resources/R/files"
+    http.put(files + "/first.txt?inbody=true", data=b"1")
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow:
+        """A body whose second half waits until it is told to go on."""
+
+        def __len__(self):
+            return 2
+
+        def __init__(self):
+            self.sent = 0
+
+        def read(self, _size=-1):
+            self.sent += 1
+            if self.sent == 1:
+                return b"s"
+            if self.sent == 2:
+                begun.set()
+                go.wait(20)
+                return b"l"
+            return b""
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        slow = pool.submit(other.put, files + "/slow.txt?inbody=true", data=Slow())
+        begun.wait(20)
+        time.sleep(0.3)
+        assert http.put(files + "/quick.txt?inbody=true", data=b"2").status_code == 200
+        go.set()
+        assert slow.result().status_code == 500
+    names = [row["Name"] for row in http.get(files).json()["ResultSet"]["Result"]]
+    assert names == ["first.txt", "quick.txt"]
+    # the file is on disk, but the catalog does not know it
+    again = other.put(files + "/slow.txt?inbody=true", data=b"sl")
+    assert again.json() == {"duplicates": ["slow.txt"]}
+    assert http.get(files + "/slow.txt").status_code == 404
+    refresh = "/data/services/refresh/catalog?resource=/archive/projects/P/resources/R"
+    assert http.post(url + refresh + "&options=append,checksum").status_code == 200
+    assert http.get(files + "/slow.txt").content == b"sl"
+
+
+def test_uploads_into_different_resources_do_not_disturb_each_other(start, log_in):
+    _, url = start()
+    fill(log_in(url), url)
+    clients = [log_in(url) for _ in range(8)]
+
+    def send(number):
+        files = f"{url}/data/projects/P/resources/R{number}/files"
+        return [
+            clients[number].put(f"{files}/{n}?inbody=true", data=b"x").status_code
+            for n in range(5)
+        ]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(status == 200 for found in pool.map(send, range(8)) for status in found)
+    listed = clients[0].get(url + "/data/projects/P/files").json()["ResultSet"]["Result"]
+    assert len(listed) == 40
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CON", "a:b", "x" * 250, "sp ace", "\u00fcml\u00e4ut.nii", "Case", "case", "quote'\"", "-rf",
+     "a,b", "trailing."],
+)
+def test_any_file_name_comes_back_as_it_went_in(start, log_in, name):
+    _, url = start()
+    http = log_in(url)
+    fill(http, url)
+    files = url + "/data/projects/P/resources/R/files"
+    sent = http.post(files, files={"f": (name, b"content of " + name.encode())})
+    assert sent.status_code == 200
+    row = http.get(files).json()["ResultSet"]["Result"][0]
+    assert row["Name"] == name
+    back = http.get(files + "/" + requests.utils.quote(name))
+    assert back.content == b"content of " + name.encode()
+
+
+def test_nothing_outside_the_folder_can_be_written(start, log_in, tmp_path):
+    import io
+    import tarfile
+    import zipfile
+
+    _, url = start(folder="inner/archive")
+    http = log_in(url)
+    fill(http, url)
+    files = url + "/data/projects/P/resources/R/files"
+    evil = io.BytesIO()
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr("../../evil.txt", b"evil")
+    assert http.put(files + "/x.zip?extract=true&inbody=true",
+                    data=evil.getvalue()).status_code == 400
+    linked = io.BytesIO()
+    with tarfile.open(fileobj=linked, mode="w") as archive:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    http.put(files + "/x.tar?extract=true&inbody=true", data=linked.getvalue())
+    assert http.get(files).json()["ResultSet"]["Result"] == []
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+def test_a_file_larger_than_memory_ought_to_be_goes_in_and_out(start, log_in):
+    import resource as usage
+
+    _, url = start()
+    http = log_in(url)
+    fill(http, url)
+    size = 300 << 20
+    block = os.urandom(1 << 20)
+
+    class Stream:
+        def __len__(self):
+            return size
+
+        def __init__(self):
+            self.left = size
+
+        def read(self, amount=-1):
+            amount = min(self.left, len(block), amount if amount > 0 else len(block))
+            self.left -= amount
+            return block[:amount]
+
+    before = usage.getrusage(usage.RUSAGE_SELF).ru_maxrss
+    path = url + "/data/projects/P/resources/R/files/big.bin"
+    assert http.put(path + "?inbody=true", data=Stream()).status_code == 200
+    for form in ("", "?format=zip", "?format=tar"):
+        received = 0
+        with http.get(path + form, stream=True) as answer:
+            for chunk in answer.iter_content(1 << 20):
+                received += len(chunk)
+        assert received >= size
+    grown = usage.getrusage(usage.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 60 << 10, f"memory grew by {grown} KiB"
+
+
+def test_sixty_four_clients_at_once(start, log_in):
+    _, url = start()
+    fill(log_in(url), url)
+    clients = [log_in(url) for _ in range(64)]
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda c: c.get(url + "/data/projects").status_code, clients))
+    assert answers == [200] * 64
+
+
+def test_a_reset_forgets_everything_but_keeps_serving(start, log_in):
+    archive, url = start()
+    http = log_in(url)
+    fill(http, url)
+    archive.reset()
+    assert log_in(url).get(url + "/data/projects").json()["ResultSet"]["totalRecords"] == "0"

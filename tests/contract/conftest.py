@@ -1,0 +1,46 @@
+"""The server that the contract is held against: the local archive, or any other."""
+
+import os
+
+import pytest
+
+from .table import State
+
+#: base URL of another server; user and password stand in XNAT_CONTRACT_USER and
+#: XNAT_CONTRACT_PASSWORD
+OTHER = os.environ.get("XNAT_CONTRACT_SERVER")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Give (url, login) of the server."""
+    if OTHER:
+        login = (
+            os.environ.get("XNAT_CONTRACT_USER", "admin"),
+            os.environ.get("XNAT_CONTRACT_PASSWORD", "admin"),
+        )
+        yield OTHER.rstrip("/"), login
+        return
+    from nipype_xnat.archive import Archive, Site
+
+    with Archive(tmp_path_factory.mktemp("archive"), Site(durable=False)) as archive:
+        for role in ("owner", "member", "collaborator", "stranger"):
+            archive.add_user(f"ct_{role}", "secret")
+        with archive.running() as url:
+            yield url, ("admin", "admin")
+
+
+@pytest.fixture(scope="module")
+def shared(server):
+    """Give a state for rows that only look."""
+    state = State(*server)
+    yield state
+    state.remove()
+
+
+@pytest.fixture
+def fresh(server):
+    """Give a state that a row may change."""
+    state = State(*server)
+    yield state
+    state.remove()
