@@ -45,6 +45,6 @@ def xnat_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAr
     from nipype_xnat.archive import Archive, Site
 
     site = Site(durable=False)
-    with Archive(tmp_path_factory.mktemp("xnat-archive"), site) as archive:
-        with archive.running() as url:
-            yield RunningArchive(url, site.admin, site.password, archive)
+    folder = tmp_path_factory.mktemp("xnat-archive")
+    with Archive(folder, site) as archive, archive.running() as url:
+        yield RunningArchive(url, site.admin, site.password, archive)

@@ -235,7 +235,7 @@ class Elements:
                 s.variable.c.element_pk == element.pk
             )
         )
-        return {name: value for name, value in rows}
+        return dict(rows.tuples().all())
 
     def shares(self, element: Element) -> list[tuple[str, str | None]]:
         """List the projects an element is shared into, with its label there."""

@@ -208,7 +208,7 @@ def unpack(blobs: Blobs, name: str, source: Readable, path: str) -> list[tuple[s
     path : str
         The path for what turns out to be no archive.
     """
-    if name.endswith(_ZIPS) or name.endswith(_TARS) or name.endswith(_PACKED_TARS):
+    if name.endswith((*_ZIPS, *_TARS, *_PACKED_TARS)):
         holder = blobs.add(source)
         added: list[tuple[str, Blob]] = []
         try:
@@ -234,7 +234,7 @@ def unpack(blobs: Blobs, name: str, source: Readable, path: str) -> list[tuple[s
 
 
 def _ignored(member: str) -> bool:
-    return member.endswith("_catalog.xml") or member.endswith(".lock")
+    return member.endswith(("_catalog.xml", ".lock"))
 
 
 def _from_zip(stream: BinaryIO) -> Iterable[tuple[str, IO[bytes]]]:

@@ -90,7 +90,7 @@ class Rights:
                     s.member.c.account_pk == self.who.pk
                 )
             )
-            self._roles = {project: role for project, role in rows}
+            self._roles = dict(rows.tuples().all())
         return self._roles
 
     @property

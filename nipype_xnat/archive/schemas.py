@@ -125,9 +125,8 @@ class SchemaWriter:
                 f'schemaLocation="../{short}/{short}.xsd"/>'
             )
         for datatype in own:
-            self.lines.append(
-                f"  <xs:element name={quoteattr(datatype.element)} type={quoteattr(datatype.name)}/>"
-            )
+            names = f"name={quoteattr(datatype.element)} type={quoteattr(datatype.name)}"
+            self.lines.append(f"  <xs:element {names}/>")
         for datatype in own:
             self._type(datatype)
         for name, branch in self._embedded.items():

@@ -54,7 +54,7 @@ class Site:
     max_header: int = 8192
     id_width: int = 5
     admin: str = "admin"
-    password: str = "admin"
+    password: str = "admin"  # noqa: S105 (told to everybody; loopback only)
     durable: bool = True
     datatypes: tuple[Path, ...] = ()
     page_size: int = 100

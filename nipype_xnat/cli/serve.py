@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import ipaddress
 import signal
 import sys
@@ -60,12 +61,9 @@ def run(args: argparse.Namespace) -> int:
         site = archive.site
         with archive.running(args.port, args.host, certificate=certificate) as url:
             if args.seed == "demo":
-                from nipype_xnat.demo.cohort import seed
-
-                seed(url, site.admin, site.password)
+                cohort = importlib.import_module("nipype_xnat.demo.cohort")
+                cohort.seed(url, site.admin, site.password)
             known = site.password if archive.default_password() else "(as set)"
-            print(
-                f"XNAT archive ready at {url}/ user {site.admin} password {known}", flush=True
-            )
+            print(f"XNAT archive ready at {url}/ user {site.admin} password {known}", flush=True)
             stopped.wait()
     return 0

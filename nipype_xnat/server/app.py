@@ -97,7 +97,7 @@ class Application:
         return response
 
     def _serve(self, call: Call) -> Response:
-        segments = [segment for segment in call.path.split("/")[1:]]
+        segments = call.path.split("/")[1:]
         try:
             refused = login.identify(call)
             if refused is not None:

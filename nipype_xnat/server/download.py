@@ -133,19 +133,18 @@ def zip_entry(call: Call, stored: Stored, name: str) -> Response:
     """Answer with one member of a zip file."""
     try:
         with zipfile.ZipFile(call.archive.blobs.path(stored.blob)) as archive:
-            size = archive.getinfo(name).file_size
+            archive.getinfo(name)
     except zipfile.BadZipFile as error:
         raise HttpFailure(415, str(error)) from error
     except KeyError:
         raise HttpFailure(404, "Unable to find file.") from None
 
     def chunks() -> Iterator[bytes]:
-        with zipfile.ZipFile(call.archive.blobs.path(stored.blob)) as archive:
-            with archive.open(name) as stream:
-                while chunk := stream.read(CHUNK):
-                    yield chunk
+        path = call.archive.blobs.path(stored.blob)
+        with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
 
-    _ = size
     return answers.streamed(chunks(), content_type(name))
 
 

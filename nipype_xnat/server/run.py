@@ -14,7 +14,7 @@ from nipype_xnat.archive.archive import Archive, Logged, Middleware
 from nipype_xnat.server.app import Application
 
 
-class _Request(cheroot_server.HTTPRequest):  # type: ignore[misc]
+class _Request(cheroot_server.HTTPRequest):
     """Answers an oversized header block as Tomcat does."""
 
     def simple_response(self, status: str, msg: str = "") -> None:
@@ -24,11 +24,11 @@ class _Request(cheroot_server.HTTPRequest):  # type: ignore[misc]
         super().simple_response(status, msg)
 
 
-class _Connection(cheroot_server.HTTPConnection):  # type: ignore[misc]
+class _Connection(cheroot_server.HTTPConnection):
     RequestHandlerClass = _Request
 
 
-class _Server(wsgi.Server):  # type: ignore[misc]
+class _Server(wsgi.Server):
     ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:

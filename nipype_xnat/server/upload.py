@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from werkzeug.wrappers import Response
-
 import json
+
+from werkzeug.wrappers import Response
 
 from nipype_xnat.archive import files
 from nipype_xnat.archive.errors import Broken, NotFound
@@ -26,10 +26,6 @@ def receive(call: Call) -> Response:
     if call.request.headers.get("Range"):
         raise HttpFailure(501)
     path = filetree.file_path(call)
-    if call.content_type == "multipart/form-data" and not call.inbody:
-        # form fields are parameters of the upload, so they must be known first; what
-        # counts as the start of the handling is nevertheless the state before
-        pass
     with call.archive.reading(call.person) as elements:
         tree = Tree(elements)
         scope = tree.scope(call.names, many=False)
@@ -38,9 +34,10 @@ def receive(call: Call) -> Response:
         if security is None:
             raise NotFound("Unable to identify element")
         allowed = elements.rights.can_edit(elements.owner(security))
-        if allowed and not call.denied("update-stats"):
-            if not elements.justified(security.xsi_type, call.reason):
-                raise Broken("Justification required.")
+        # without statistics no workflow is opened, and so nobody asks for a reason
+        asked = allowed and not call.denied("update-stats")
+        if asked and not elements.justified(security.xsi_type, call.reason):
+            raise Broken("Justification required.")
         target = _target(tree, scope)
         before = int(target.resource["version"]) if target is not None else None
     if not allowed:

@@ -56,9 +56,7 @@ def test_everything_is_kept_across_a_restart(tmp_path):
     assert process.stderr.read() == ""
     process, line = serve(root)
     url = url_of(line)
-    again = requests.get(
-        url + "/data/projects/P/resources/R/files/a.txt", auth=("admin", "admin")
-    )
+    again = requests.get(url + "/data/projects/P/resources/R/files/a.txt", auth=("admin", "admin"))
     assert again.content == b"kept"
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 0
@@ -175,8 +173,7 @@ def test_uploads_into_different_resources_do_not_disturb_each_other(start, log_i
     def send(number):
         files = f"{url}/data/projects/P/resources/R{number}/files"
         return [
-            clients[number].put(f"{files}/{n}?inbody=true", data=b"x").status_code
-            for n in range(5)
+            clients[number].put(f"{files}/{n}?inbody=true", data=b"x").status_code for n in range(5)
         ]
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -187,8 +184,19 @@ def test_uploads_into_different_resources_do_not_disturb_each_other(start, log_i
 
 @pytest.mark.parametrize(
     "name",
-    ["CON", "a:b", "x" * 250, "sp ace", "\u00fcml\u00e4ut.nii", "Case", "case", "quote'\"", "-rf",
-     "a,b", "trailing."],
+    [
+        "CON",
+        "a:b",
+        "x" * 250,
+        "sp ace",
+        "\u00fcml\u00e4ut.nii",
+        "Case",
+        "case",
+        "quote'\"",
+        "-rf",
+        "a,b",
+        "trailing.",
+    ],
 )
 def test_any_file_name_comes_back_as_it_went_in(start, log_in, name):
     _, url = start()
@@ -215,8 +223,9 @@ def test_nothing_outside_the_folder_can_be_written(start, log_in, tmp_path):
     evil = io.BytesIO()
     with zipfile.ZipFile(evil, "w") as archive:
         archive.writestr("../../evil.txt", b"evil")
-    assert http.put(files + "/x.zip?extract=true&inbody=true",
-                    data=evil.getvalue()).status_code == 400
+    assert (
+        http.put(files + "/x.zip?extract=true&inbody=true", data=evil.getvalue()).status_code == 400
+    )
     linked = io.BytesIO()
     with tarfile.open(fileobj=linked, mode="w") as archive:
         link = tarfile.TarInfo("link")

@@ -28,8 +28,7 @@ def test_every_basic_auth_request_without_a_cookie_opens_a_session(start):
 def test_an_account_has_so_many_sessions_and_no_more(start):
     _, url = start(max_sessions=2)
     statuses = [
-        requests.get(url + "/data/projects", auth=("admin", "admin")).status_code
-        for _ in range(3)
+        requests.get(url + "/data/projects", auth=("admin", "admin")).status_code for _ in range(3)
     ]
     assert statuses == [200, 200, 401]
 

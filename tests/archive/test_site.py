@@ -53,8 +53,12 @@ def test_changes_need_a_reason_where_the_site_says_so(start, log_in):
     assert "Justification required." in refused.text
     assert http.put(f"{file}&{why}", data=b"a").status_code == 200
     # a file sent without statistics opens no workflow, so nobody asks for a reason
-    assert http.put(f"{session}/resources/R/files/b.txt?inbody=true&update-stats=false",
-                    data=b"b").status_code == 200
+    assert (
+        http.put(
+            f"{session}/resources/R/files/b.txt?inbody=true&update-stats=false", data=b"b"
+        ).status_code
+        == 200
+    )
     # a project never needs a reason
     assert http.put(f"{url}/data/projects/P/resources/R").status_code == 200
     assert http.delete(session).status_code == 403

@@ -93,7 +93,7 @@ def criterion(expression: Any, declared: str, wanted: str) -> sa.ColumnElement[b
     return sa.or_(*(_one(expression, declared, part) for part in parts))
 
 
-def _one(expression: Any, declared: str, part: str) -> sa.ColumnElement[bool]:
+def _one(expression: Any, declared: str, part: str) -> Any:
     if declared in {"integer", "float"}:
         number = sa.cast(expression, sa.Float)
         low, dash, high = part.partition("-")
@@ -131,8 +131,8 @@ def run(
     asked = listing.columns
     default = not asked or asked == "DEFAULT"
     for key in listing.default if default else str(asked).split(","):
-        key = key.strip()
-        address = key if "/" in key else names.get(key)
+        short = key.strip()
+        address = short if "/" in short else names.get(short)
         if address is not None and address.lower() not in {w.lower() for w in wanted}:
             wanted.append(address)
     labels = {address.lower(): key for key, address in names.items()}

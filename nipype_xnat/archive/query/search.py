@@ -67,7 +67,7 @@ class Engine:
         expression, declared = sources.expression(f"{element}/{name.replace('.', '/')}")
         return expression, declared, False
 
-    def _criterion(self, sources: Sources, item: Criterion) -> sa.ColumnElement[bool]:
+    def _criterion(self, sources: Sources, item: Criterion) -> Any:
         try:
             expression, declared, shown = self._operand(sources, item.field)
         except UnknownField as error:

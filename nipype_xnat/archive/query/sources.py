@@ -194,7 +194,8 @@ class Sources:
         if place == "subject":
             if self.role == "project":
                 return sa.and_(c.kind == "subject", c.project == self.row.c.id)
-            return c.pk == self._subject_pk()
+            match: sa.ColumnElement[bool] = c.pk == self._subject_pk()
+            return match
         if place in {"session", "experiment"}:
             if self.role in {"scan", "recon", "assessor"}:
                 return sa.and_(c.pk == self.row.c.session_pk, family)

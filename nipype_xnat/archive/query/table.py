@@ -28,7 +28,7 @@ class Table:
     """
 
     columns: list[str]
-    rows: list[Sequence[Any]] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     title: str = ""
     total: str | None = None
     properties: list[Mapping[str, Any]] = field(default_factory=list)

@@ -78,7 +78,7 @@ class Blobs:
                     os.fsync(sink.fileno())
             target = self.path(name)
             target.parent.mkdir(exist_ok=True)
-            os.replace(temporary, target)
+            temporary.replace(target)
             if self._durable:
                 _sync_folder(target.parent)
         except BaseException:

@@ -96,9 +96,10 @@ def _direction(scope: Scope, elements: Elements) -> str:
     if scope.recons:
         return scope.direction
     parent = scope.parent
-    if scope.experiments and parent is not None and not scope.scans:
-        if scope.sessions or elements.datatype(parent).is_a("xnat:imageAssessorData"):
-            return scope.direction
+    if not scope.experiments or parent is None or scope.scans:
+        return ""
+    if scope.sessions or elements.datatype(parent).is_a("xnat:imageAssessorData"):
+        return scope.direction
     return ""
 
 

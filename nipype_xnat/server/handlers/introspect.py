@@ -37,12 +37,8 @@ def search_elements(call: Call) -> Response:
     """List the types that can be searched."""
     with call.archive.reading(call.person) as elements:
         c = s.element.c
-        counts = {
-            name: number
-            for name, number in elements.connection.execute(
-                sa.select(c.xsi_type, sa.func.count()).group_by(c.xsi_type)
-            )
-        }
+        counted = sa.select(c.xsi_type, sa.func.count()).group_by(c.xsi_type)
+        counts: dict[str, int] = dict(elements.connection.execute(counted).tuples().all())
         rows = []
         for datatype in elements.dictionary:
             if datatype.abstract or datatype.kind == "resource":
@@ -188,7 +184,7 @@ def site_config(call: Call) -> Response:
         rows = elements.connection.execute(
             sa.select(s.setting.c.name, s.setting.c.value).where(s.setting.c.scope == "@site")
         )
-        found.update({name: value for name, value in rows})
+        found.update(rows.tuples().all())
     if call.method in {"POST", "PUT"}:
         return _set_site_config(call)
     if call.rest.startswith("uptime"):

@@ -341,9 +341,9 @@ def put_experiment(call: Call) -> Response:
         existing = elements.experiment(project, key)
         base = existing.xsi_type if existing is not None else None
         draft = common.read_draft(call, elements, "experiment", base) or Draft()
-        if existing is None and project is None and not draft.project:
-            if draft.xsi_type is None:
-                raise HttpFailure(404, "Unable to identify experiment")
+        orphan = existing is None and project is None and not draft.project
+        if orphan and draft.xsi_type is None:
+            raise HttpFailure(404, "Unable to identify experiment")
         kind = draft.xsi_type or base or ""
         _justify(call, elements, kind)
         if existing is not None and draft.label and draft.label not in {existing.label, key}:
