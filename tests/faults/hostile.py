@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 import threading
 import time
 import zipfile
@@ -341,32 +342,39 @@ class Handler(BaseHTTPRequestHandler):
 
     def body(self):
         length = int(self.headers.get("Content-Length") or 0)
-        digest, kept, left = hashlib.md5(), [], length
+        digest, kept, left = hashlib.md5(), tempfile.TemporaryFile(), length
         while left:
             block = self.rfile.read(min(left, 1 << 20))
             if not block:
                 break
             digest.update(block)
+            kept.write(block)
             left -= len(block)
-            if length <= 8 << 20:
-                kept.append(block)
-        return length, digest.hexdigest(), b"".join(kept)
+        kept.seek(0)
+        return length, digest.hexdigest(), kept
 
     def arrived(self):
         """Return what came: path to size and MD5."""
-        length, digest, data = self.body()
-        if self.headers.get("Content-Type", "").startswith("multipart/"):
-            inner = data.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 2)[0]
-            return {self.name: (len(inner), hashlib.md5(inner).hexdigest())}
-        if "extract" in self.query:
-            if not data:
-                return {self.name: (length, digest)}
-            with zipfile.ZipFile(io.BytesIO(data)) as bundle:
-                return {
-                    name: (len(bundle.read(name)), hashlib.md5(bundle.read(name)).hexdigest())
-                    for name in bundle.namelist()
-                }
-        return {self.name: (length, digest)}
+        length, digest, stream = self.body()
+        with stream:
+            if self.headers.get("Content-Type", "").startswith("multipart/"):
+                inner = stream.read().split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 2)[0]
+                return {self.name: (len(inner), hashlib.md5(inner).hexdigest())}
+            if "extract" in self.query:
+                with zipfile.ZipFile(stream) as bundle:
+                    return {
+                        entry.filename: (entry.file_size, self.md5(bundle, entry))
+                        for entry in bundle.infolist()
+                    }
+            return {self.name: (length, digest)}
+
+    @staticmethod
+    def md5(bundle, entry):
+        digest = hashlib.md5()
+        with bundle.open(entry) as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
 
     def meet(self):
         """Let the first uploads wait until another one is under way, so that they do collide."""
@@ -384,7 +392,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.note()
-        self.body()
+        self.body()[2].close()
         if self.behaviour == "/data/services/refresh/catalog":
             resource = self.query["resource"].rpartition("/")[2]
             if resource.startswith("ignores"):
@@ -403,7 +411,7 @@ class Handler(BaseHTTPRequestHandler):
         self.note()
         state, resource = self.state, self.behaviour
         if not urlsplit(self.path).path.partition("/resources/")[2].count("/"):
-            self.body()
+            self.body()[2].close()
             if resource.startswith("reason") and "event_reason" not in self.query:
                 return self.answer(500, b"<h3>Justification required.</h3>", "text/html")
             with state.lock:
