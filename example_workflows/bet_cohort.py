@@ -12,6 +12,7 @@ changed is fetched, computed and stored.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -52,7 +53,7 @@ def build(
     def one_session(record: Mapping[str, Any]) -> Workflow:
         source = Node(XNATSource(outfields=["t1"], **archive), name="source")
         source.inputs.record = dict(record)
-        bet = Node(fsl.BET(mask=True, frac=frac, output_type="NIFTI_GZ"), name="bet")
+        bet = Node(fsl.BET(mask=True, frac=frac, output_type="NIFTI_GZ"), name="bet", mem_gb=1)
         sink = Node(XNATSink(format="NIFTI", content="BRAIN", **archive), name="sink")
         session = Workflow(name=record["name"])
         session.connect(
@@ -80,11 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _options().parse_args(argv)
     named = running.connection(args)
     tool = which_bet()
+    os.environ.setdefault("FSLOUTPUTTYPE", "NIFTI_GZ")  # else Nipype warns, once a node
     begun = time.monotonic()
 
     with running.connect(named) as archive:
         running.say(f"Asking {archive.server} for {args.project}: {args.criteria}")
         cohort = archive.cohort({"t1": running.template(args)}, criteria=args.criteria or None)
+        absent = running.absent(archive, cohort)
         people = running.ages(archive, args.criteria or None)
         truths = _truths(archive, args, cohort)
     chosen = f"{len(cohort) + len(cohort.missing)} sessions selected"
@@ -96,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
     workflow = build(cohort, named, args.work.resolve(), frac=args.frac)
-    done = running.run(workflow, [record["name"] for record in cohort], args)
+    done = running.run(workflow, [record["name"] for record in cohort], args, main="bet")
     nodes = ("source", "sink")
     sessions = list(running.sessions(workflow, cohort, done, main="bet", nodes=nodes))
 
@@ -115,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     running.say(_table(rows))
     running.say("")
     good = [session for session in sessions if not session.failure]
-    work = running.Work.of(good)
+    work = running.Work.of(good, absent)
     running.say(str(work))
     by_bytes, by_digest, wrong = running.verify(named, good)
     for problem in wrong:

@@ -74,7 +74,7 @@ def build(
     def one_session(record: Mapping[str, Any]) -> Workflow:
         source = Node(XNATSource(outfields=["t1"], **archive), name="source")
         source.inputs.record = dict(record)
-        recon = Node(ReconAll(directive=directive), name="recon", n_procs=threads)
+        recon = Node(ReconAll(directive=directive), name="recon", n_procs=threads, mem_gb=6)
         # a name of its own: recon-all refuses to start where a subject is known already
         recon.inputs.subject_id = record["name"]
         if threads > 1:
@@ -118,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with running.connect(named) as archive:
         running.say(f"Asking {archive.server} for {args.project}: {args.criteria}")
         cohort = archive.cohort({"t1": running.template(args)}, criteria=args.criteria or None)
+        absent = running.absent(archive, cohort)
     chosen = f"{len(cohort) + len(cohort.missing)} sessions selected"
     running.say(f"{chosen}, {len(cohort)} with the wanted image")
     for lost in cohort.missing:
@@ -129,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     workflow = build(
         cohort, named, args.work.resolve(), directive=args.directive, threads=args.threads
     )
-    done = running.run(workflow, [record["name"] for record in cohort], args)
+    done = running.run(workflow, [record["name"] for record in cohort], args, main="recon")
     nodes = ("source", "sink")
     sessions = list(running.sessions(workflow, cohort, done, main="recon", nodes=nodes))
     good = [session for session in sessions if not session.failure]
@@ -149,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     )
     running.say("")
-    running.say(str(running.Work.of(good)))
+    running.say(str(running.Work.of(good, absent)))
     by_bytes, by_digest, wrong = running.verify(named, good)
     for problem in wrong:
         running.say(f"  WRONG: {problem}")

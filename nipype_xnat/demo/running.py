@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,14 @@ from nipype.pipeline.engine import Workflow
 from nipype.pipeline.engine.utils import load_resultfile
 
 from nipype_xnat import Interface, transfer
+from nipype_xnat.cohort import found_of
 from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.records import Record
 
 PLUGINS = ("MultiProc", "Linear", "SLURM", "SGE")
 OVER_80 = "xnat:mrSessionData/AGE > 80"
+
+_ERROR = re.compile(r"[\w.]*(?:Error|Exception|NotFound|NotAllowed|NotLoggedIn|Conflict|Broken): ")
 
 Say = Callable[[str], None]
 
@@ -143,6 +145,21 @@ def connect(named: Mapping[str, str], cache: Path | None = None) -> Interface:
     )
 
 
+def absent(archive: Interface, cohort: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count for each session the files that are not in the cache yet, and will have to come."""
+    cache = archive.cache
+    counts = {}
+    for record in cohort:
+        wanted = {
+            (one.digest, one.size)
+            for output in record["files"]
+            for found in found_of(record, output)
+            for one in (found.record, *found.companions)
+        }
+        counts[str(record["name"])] = sum(cache.find(*one) is None for one in wanted)
+    return counts
+
+
 # -- running
 
 
@@ -154,15 +171,15 @@ class Run:
     ----------
     started : float
         Seconds since the epoch.
-    seconds : float
-        How long it took.
     failures : dict
         For each session that failed, by its name, the reason.
+    before : dict
+        When the main node of each session had run before, by the session's name.
     """
 
     started: float
-    seconds: float = 0.0
     failures: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -170,6 +187,7 @@ def run(
     names: Sequence[str],
     args: argparse.Namespace,
     *,
+    main: str,
     last: str = "sink",
     tell: Say = say,
 ) -> Run:
@@ -185,6 +203,8 @@ def run(
         The records' names.
     args : argparse.Namespace
         Of :func:`options`.
+    main : str
+        The node that computes.
     last : str
         The node with which a session is done.
     tell : callable
@@ -196,7 +216,11 @@ def run(
     plugin_args = {"status_callback": progress, **args.plugin_args}
     if args.plugin == "MultiProc":
         plugin_args.setdefault("n_procs", max(1, args.processes))
-    outcome = Run(time.time())
+        # what needs little memory first: a sink, before the next subject's computation
+        plugin_args.setdefault("scheduler", "mem_thread")
+        # by default Nipype sleeps two seconds between looks at its pool: most of a second run
+        workflow.config["execution"]["poll_sleep_duration"] = 0.1
+    outcome = Run(time.time(), before=_times(workflow, names, main))
     try:
         workflow.run(plugin=args.plugin, plugin_args=plugin_args)
     except Exception as error:
@@ -204,13 +228,27 @@ def run(
         if not progress.failed:
             raise
         tell(f"  {type(error).__name__}: not all sessions came through")
-    outcome.seconds = time.time() - outcome.started
     reasons = _reasons(crashes, outcome.started)
     outcome.failures = {
         name: reasons.get((name, node), f"the node {node!r} failed; see {crashes}")
         for name, node in progress.failed.items()
     }
     return outcome
+
+
+def _times(workflow: Workflow, names: Sequence[str], node: str) -> dict[str, str]:
+    known = {}
+    for name in names:
+        path = _result(workflow, name, node)
+        if path.is_file():
+            # what cannot be read now is computed anew, and is then no earlier result
+            with contextlib.suppress(Exception):
+                known[name] = str(load_resultfile(path).runtime.startTime)
+    return known
+
+
+def _result(workflow: Workflow, name: str, node: str) -> Path:
+    return Path(str(workflow.base_dir), workflow.name, name, node, f"result_{node}.pklz")
 
 
 class _Progress:
@@ -272,10 +310,12 @@ def _reasons(crashes: Path, since: float) -> dict[tuple[str, str], str]:
 
 def _error_of(text: str) -> str:
     """Pick the error out of a traceback: standard error if a program failed, else the last line."""
-    said = re.search(r"\n\s*(?:Standard error|Stderr):\n(.*?)(?:\n\s*Return code|\Z)", text, re.S)
-    lines = [line.strip() for line in (said[1] if said else text).splitlines() if line.strip()]
-    if not said:
-        lines = [line for line in lines if re.match(r"[\w.]+(Error|Exception|\w+): ", line)][-1:]
+    said = re.search(
+        r"\n\s*(?:Standard error|Stderr):\n(.*?)(?:\n\s*(?:Return code|Traceback):|\Z)", text, re.S
+    )
+    lines = [line.strip() for line in (said[1] if said else "").splitlines() if line.strip()]
+    if not lines:
+        lines = [line for line in map(str.strip, text.splitlines()) if _ERROR.match(line)][-1:]
     return re.sub(r"^[\w.]+\.(\w+: )", r"\1", " ".join(lines))[:500]
 
 
@@ -341,7 +381,6 @@ def sessions(
     nodes : sequence of str
         Further nodes whose outputs are wanted.
     """
-    base = Path(workflow.base_dir) / workflow.name
     for record in cohort:
         name = str(record["name"])
         if name in done.failures:
@@ -350,11 +389,10 @@ def sessions(
         outputs: dict[str, Mapping[str, Any]] = {}
         computed = False
         for node in dict.fromkeys((*nodes, main)):
-            result = load_resultfile(base / name / node / f"result_{node}.pklz")
+            result = load_resultfile(_result(workflow, name, node))
             outputs[node] = result.outputs.get()
             if node == main:
-                begun = datetime.fromisoformat(result.runtime.startTime).timestamp()
-                computed = begun >= done.started - 1
+                computed = str(result.runtime.startTime) != done.before.get(name)
         yield Session(record, outputs, computed)
 
 
@@ -367,17 +405,12 @@ class Work:
     uploaded: int
 
     @classmethod
-    def of(cls, done: Iterable[Session]) -> Work:
-        """Count what the nodes of some sessions say."""
+    def of(cls, done: Iterable[Session], absent: Mapping[str, int]) -> Work:
+        """Count what was done for some sessions; ``absent`` is what :func:`absent` told before."""
         done = list(done)
-        fetched = [
-            entry
-            for session in done
-            for entry in session.outputs.get("source", {}).get("manifest") or []
-        ]
         sent = [entry for session in done for entry in session.stored]
         return cls(
-            sum(str(entry.get("action")) in ("download", "resume") for entry in fetched),
+            sum(absent[session.name] for session in done),
             sum(session.computed for session in done),
             sum(str(entry["action"]) != "keep" for entry in sent),
         )

@@ -1,0 +1,105 @@
+"""``nipype-xnat demo``, as a user types it: real heads, the real stand-in, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nipype_xnat.demo import bet
+
+COMMAND = [sys.executable, "-m", "nipype_xnat.cli.main", "demo"]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """No bet on the PATH, an empty home."""
+    (tmp_path / "home").mkdir()
+    return {**os.environ, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home")}
+
+
+def demo(folder, environment):
+    return subprocess.run(
+        [*COMMAND, "--folder", folder, "--processes", "2"],
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_killed_then_run_then_run_again(tmp_path, environment):
+    folder = tmp_path / "demo"
+    # the hardest end, while brains are extracted
+    first = subprocess.Popen(
+        [*COMMAND, "--folder", folder, "--processes", "2"], env=environment, stdout=-1, text=True
+    )
+    for line in first.stdout:
+        if "1/8]" in line:
+            first.send_signal(signal.SIGKILL)
+            break
+    first.wait()
+    assert first.returncode == -signal.SIGKILL
+    _wait_for_orphans(folder)
+
+    second = demo(folder, environment)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert "holds the demo's cohort already" in second.stdout
+    assert "the demo's stand-in" in second.stdout
+    assert "DEMO002_MR1: no t1" in second.stdout
+    assert "the archive holds what the workflow made" in second.stdout
+    assert "least Dice" in (folder / "report.html").read_text("utf-8")
+    assert bet.is_stand_in(folder / "bin" / "bet")
+
+    third = demo(folder, environment)
+    assert (third.returncode, third.stderr) == (0, "")
+    assert "Nothing was downloaded, computed or uploaded" in third.stdout
+    assert "(0 files compared byte for byte, 16 by digest)" in third.stdout
+
+    config = folder / "xnat.json"
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(config.read_text())) == {"server", "user", "password"}
+    # whatever is kept is in the folder that was given
+    assert list((tmp_path / "home").rglob("*")) == []
+
+
+def _wait_for_orphans(folder):
+    """What the killed demo had started must go by itself, and at once."""
+    end = time.monotonic() + 10
+    while _working_in(folder):
+        assert time.monotonic() < end, _working_in(folder)
+        time.sleep(0.1)
+
+
+def _working_in(folder):
+    listed = subprocess.run(
+        ["ps", "-eo", "pid,stat,args"], check=True, capture_output=True, text=True
+    ).stdout
+    lines = [line for line in listed.splitlines() if str(folder) in line]
+    return [line for line in lines if not line.split()[1].startswith("Z")]
+
+
+def test_two_demos_in_one_folder_do_not_mix(tmp_path, environment):
+    from nipype_xnat.archive import Archive
+
+    with Archive(tmp_path / "archive"):
+        done = demo(tmp_path, environment)
+    assert done.returncode == 1
+    assert "in use by another" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch, capsys):
+    from nipype_xnat.cli import demo as command
+    from nipype_xnat.cli.main import main
+
+    monkeypatch.setattr(command, "_NEEDS", ("nibabel", "no_such_package"))
+    assert main(["demo", "--folder", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "no_such_package" in said and "pip install 'nipype-xnat[demo]'" in said
+    assert list(tmp_path.iterdir()) == []
