@@ -78,6 +78,14 @@ def test_wrong_rest_is_thrown_away(transport, cache, wanted, noise, behaviour):
     assert item.path.read_bytes() == noise(SIZE)
 
 
+def test_wrong_rest_is_thrown_away_where_nothing_but_its_start_tells(
+    transport, cache, wanted, noise
+):
+    record = wanted("wrong-range-1000", noise(SIZE), digest=False, size=None)
+    (item,) = get(transport, cache, record)
+    assert item.path.read_bytes() == noise(SIZE)
+
+
 @pytest.mark.parametrize("digest", [True, False])
 def test_file_replaced_in_mid_download_is_never_mixed(
     transport, cache, wanted, noise, server, digest

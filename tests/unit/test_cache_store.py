@@ -123,6 +123,19 @@ def test_publishing_onto_a_wrong_file_replaces_it(cache):
     assert [item.read_bytes() for item in aside(cache)] == [b"BRAIN"]
 
 
+def test_right_file_that_another_process_put_there_meanwhile_stays(cache):
+    """One process judges a file, another replaces it, then the first sets it aside."""
+    digest, path = add(cache, b"brain")
+    change(path, b"BRAIN")
+    judged = path.lstat()
+    held = path.open("rb")  # or the new file could get the number of the old one
+    assert cache.find(digest) is None
+    add(cache, b"brain")
+    assert cache._set_aside(path, judged) is None
+    held.close()
+    assert cache.find(digest, 5) == path
+
+
 def test_verify_reads_all(cache):
     good, _ = add(cache, b"good")
     bad, path = add(cache, b"bad")
