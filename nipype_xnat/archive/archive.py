@@ -90,9 +90,13 @@ class Archive:
             known = connection.execute(sa.select(sa.func.count()).select_from(s.account)).scalar()
             if not known:
                 self._first_account(connection)
-        with self.database.read() as connection:
-            names = set(connection.execute(sa.select(s.file.c.blob)).scalars())
-        self.blobs.sweep(names.__contains__)
+        # only after a crash can contents lie about that no row speaks of
+        self._unclean = self.root / "running"
+        if self._unclean.exists():
+            with self.database.read() as connection:
+                names = set(connection.execute(sa.select(s.file.c.blob)).scalars())
+            self.blobs.sweep(names.__contains__)
+        self._unclean.touch()
 
     def _first_account(self, connection: sa.engine.Connection) -> None:
         connection.execute(
@@ -216,6 +220,7 @@ class Archive:
         """Let go of the folder."""
         self.database.close()
         if self._claim is not None:
+            self._unclean.unlink(missing_ok=True)
             self._claim.close()
             self._claim = None
 

@@ -55,7 +55,7 @@ def find_account(connection: Connection, key: str) -> Any:
     """Find an account by login, number or mail address."""
     a = s.account.c
     where = sa.or_(a.login == key, a.email == key)
-    if key.isdigit():
+    if key.isdecimal() and len(key) < 18:
         where = sa.or_(where, a.pk == int(key))
     return connection.execute(sa.select(s.account).where(where)).mappings().first()
 

@@ -101,6 +101,11 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def number(text: str) -> int:
+    """Read the number of a resource; one too large for any is none that exists."""
+    return min(int(text), 2**62)
+
+
 def _chunks(items: Sequence[int]) -> Iterable[Sequence[int]]:
     for start in range(0, len(items), _MANY):
         yield items[start : start + _MANY]
@@ -196,7 +201,7 @@ class Tree:
         if "'" in text or '"' in text:
             raise NotFound("Unable to identify resource")
         parts = [part for part in re.split(r"\s*,\s*", text) if part]
-        numbers = [int(part) for part in parts if part.isdigit()]
+        numbers = [number(part) for part in parts if part.isdecimal()]
         if numbers:
             rows = self.connection.execute(
                 sa.select(s.resource.c.pk, s.resource.c.owner_pk).where(
@@ -213,7 +218,7 @@ class Tree:
             return sa.true()
         c = s.resource.c
         labels = [part for part in wanted if part.upper() != "NULL"]
-        numbers = [int(part) for part in wanted if part.isdigit()]
+        numbers = [number(part) for part in wanted if part.isdecimal()]
         found = sa.or_(c.label.in_(labels), c.pk.in_(numbers))
         if len(labels) < len(wanted):
             found = sa.or_(found, c.label.is_(None))
@@ -333,10 +338,12 @@ class Tree:
         """Find the resources asked for by number that hang elsewhere than the path says."""
         found = []
         for part in scope.wanted:
-            if not part.isdigit():
+            if not part.isdecimal():
                 continue
             row = (
-                self.connection.execute(sa.select(s.resource).where(s.resource.c.pk == int(part)))
+                self.connection.execute(
+                    sa.select(s.resource).where(s.resource.c.pk == number(part))
+                )
                 .mappings()
                 .first()
             )

@@ -143,7 +143,7 @@ def files(call: Call, scope: Scope, named: Named, kind: str) -> Response:
     level = call.param("compression") or "0"
     blobs = call.archive.blobs
     if kind == "zip":
-        chunks = _zip(named, blobs, int(level) if level.isdigit() else 0)
+        chunks = _zip(named, blobs, min(9, int(level)) if level.isdecimal() else 0)
     else:
         chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
     response = answers.streamed(chunks, answers.TYPES[kind])

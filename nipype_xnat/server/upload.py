@@ -68,7 +68,7 @@ def _target(tree: Tree, scope: Scope) -> Catalog | None:
     if named:
         return named[0]
     if scope.wanted:
-        if all(part.isdigit() for part in scope.wanted):
+        if all(part.isdecimal() for part in scope.wanted):
             raise NotFound("Unable to identify resource")
         return None
     return catalogs[0] if catalogs else None

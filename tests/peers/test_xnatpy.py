@@ -67,7 +67,7 @@ def test_it_sends_and_fetches_files(central, session, tmp_path):
     session.download_dir(str(out))
     found = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     assert any(name.endswith("-T1w/resources/NIFTI/files/a.nii") for name in found)
-    notes.delete()
+    central.delete(notes.uri)
     session.clearcache()
     assert "NOTES" not in session.resources
 

@@ -117,7 +117,7 @@ def read(root: ET.Element) -> SearchDocument:
                 _child(entry, "type") or "string",
                 _child(entry, "value"),
                 (entry.get("visible") or "true") not in {"false", "0"},
-                int(sequence) if sequence.isdigit() else 0,
+                int(sequence) if sequence.isdecimal() else 0,
             )
         )
     document.fields.sort(key=lambda entry: entry.sequence)

@@ -159,7 +159,8 @@ def run(
     query = query.select_from(sources.source).where(*where).order_by(sources.row.c.pk)
     paged = listing.limit is not None or listing.offset is not None
     if paged and listing.limit != "*":
-        query = query.limit(int(listing.limit or page)).offset(int(listing.offset or 0))
+        query = query.limit(min(int(listing.limit or page), 2**62))
+        query = query.offset(min(int(listing.offset or 0), 2**62))
     rows: list[Sequence[Any]] = []
     for key, *cells in connection.execute(query):
         rows.append([*cells, listing.uri + key] if listing.uri else cells)

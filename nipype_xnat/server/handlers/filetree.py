@@ -149,7 +149,7 @@ def _put_resource(call: Call) -> Response:
         raise HttpFailure(400)
     with call.archive.changing(call.person) as elements:
         tree = Tree(elements)
-        if label.isdigit():
+        if label.isdecimal():
             raise HttpFailure(404, "A resource cannot be called by a number.")
         scope = tree.scope(call.names, many=False)
         tree.check(scope)
@@ -243,7 +243,7 @@ def _get_files(call: Call) -> Response:
         if index is not None:
             if single and not _filtered(call):
                 return missing(call, "Unable to find file.")
-            if not index.isdigit() or int(index) >= len(pairs):
+            if not index.isdecimal() or int(index) >= len(pairs):
                 return missing(call, "Unable to find file.")
             return download.file(call, pairs[int(index)][1])
         if bundled:

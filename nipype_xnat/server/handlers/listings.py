@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
+from nipype_xnat.archive import people
 from nipype_xnat.archive.datatypes import shortcuts
 from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.query import listing as q
 from nipype_xnat.archive.query.sources import UnknownField
 from nipype_xnat.archive.query.table import Table
+from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import elements as common
@@ -51,7 +54,7 @@ def answer(call: Call, elements: Elements, names: str, base: str, **more: Any) -
         **more,
     )
     for text in (listing.limit, listing.offset):
-        if text is not None and text != "*" and not text.isdigit():
+        if text is not None and text != "*" and not text.isdecimal():
             raise HttpFailure(400, f"'{text}' is not a number")
     table_ = q.run(
         elements.connection,
@@ -218,9 +221,131 @@ def assessors(call: Call) -> Response:
         )
 
 
+_OWN = (
+    "accessible",
+    "data",
+    "owner",
+    "member",
+    "collaborator",
+    "recent",
+    "favorite",
+    "activeSince",
+    "admin",
+    "prearc_code",
+    "users",
+)
+_ICONS = {"public": "/@WEBAPP/images/globe.gif", "protected": "/@WEBAPP/images/key.gif"}
+_NEEDS = {"read": 1, "edit": 2, "create": 2, "delete": 3}
+
+
+def _strength(elements: Elements, project: str, level: str) -> int:
+    if elements.rights.who.admin:
+        return 3
+    role = elements.rights.roles.get(project, "")
+    return {"owner": 3, "member": 2, "collaborator": 1}.get(role, 1 if level == "public" else 0)
+
+
+def _own_projects(call: Call, elements: Elements) -> Table:
+    """List projects by what the caller is in them, in the lower-case columns of that list."""
+    given = _parameters(call)
+    uid = elements.who.pk
+    columns = [
+        "id",
+        "name",
+        "description",
+        "secondary_id",
+        "pi",
+        "project_invs",
+        "project_access",
+        "project_access_img",
+        "insert_date",
+        "insert_user",
+        f"user_role_{uid}",
+        f"last_accessed_{uid}",
+        "quarantine_status",
+    ]
+    if "prearc_code" in given:
+        columns += ["proj_quarantine", "proj_prearchive_code"]
+    rows = []
+    c = s.element.c
+    found = elements.connection.execute(sa.select(s.element).where(c.kind == "project"))
+    for row in found.mappings():
+        project, fields = row["id"], row["fields"]
+        level = elements.setting(project, "accessibility", "private")
+        role = elements.rights.roles.get(project, "")
+        able = _strength(elements, project, level)
+        seen = able > 0 or level == "protected"
+        accessible = given.get("accessible")
+        if accessible is not None:
+            wanted = accessible.lower() not in {"false", "0"}
+            seen = seen if wanted else (seen and (not role or elements.rights.who.admin))
+        if given.get("data") == "writable":
+            seen = able >= 2
+        elif given.get("data") == "readable":
+            seen = able >= 1
+        for name in ("owner", "member", "collaborator"):
+            if given.get(name, "false").lower() == "true":
+                seen = role == name
+        if not seen:
+            continue
+        cells = [
+            project,
+            fields.get("name"),
+            fields.get("description"),
+            fields.get("secondary_ID"),
+            fields.get("PI/lastname"),
+            None,
+            level,
+            _ICONS.get(level, "/@WEBAPP/images/lock.gif"),
+            row["insert_date"],
+            row["insert_user"],
+            people.ROLES.get(role, ""),
+            None,
+            None,
+        ]
+        if "prearc_code" in given:
+            cells += [
+                elements.setting(project, "quarantine_code", "0"),
+                elements.setting(project, "prearchive_code", "4"),
+            ]
+        rows.append(cells)
+    table = Table.of(columns, rows, title="Projects")
+    table.extra["xdat_user_id"] = str(uid)
+    return table
+
+
+def _permitted(call: Call, elements: Elements, needed: int, columns: list[str]) -> Table:
+    rows = []
+    c = s.element.c
+    found = elements.connection.execute(sa.select(s.element).where(c.kind == "project"))
+    for row in found.mappings():
+        level = elements.setting(row["id"], "accessibility", "private")
+        if _strength(elements, row["id"], level) >= needed:
+            fields = row["fields"]
+            known = {
+                "id": row["id"],
+                "secondary_id": fields.get("secondary_ID"),
+                "name": fields.get("name"),
+                "description": fields.get("description"),
+            }
+            rows.append([known[name] for name in columns])
+    return Table.of(columns, rows)
+
+
 def projects(call: Call) -> Response:
     """List the projects of the site."""
+    given = _parameters(call)
     with call.archive.reading(call.person) as elements:
+        if "permissions" in given and "dataType" in given:
+            needed = _NEEDS.get(given["permissions"])
+            if needed is None:
+                raise HttpFailure(400)
+            return finish(call, _permitted(call, elements, needed, ["id", "secondary_id"]))
+        if given.get("creatableTypes") == "true":
+            names = ["id", "secondary_id", "name", "description"]
+            return finish(call, _permitted(call, elements, 2, names))
+        if any(name in given for name in _OWN):
+            return finish(call, _own_projects(call, elements))
         return _failing(
             lambda: answer(
                 call,

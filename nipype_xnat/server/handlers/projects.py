@@ -47,7 +47,7 @@ def put_switch(call: Call) -> Response:
             raise HttpFailure(403)
         if name.endswith("_code"):
             value = {"true": "1", "false": "0"}.get(value, value)
-            if not value.isdigit():
+            if not value.isdecimal():
                 raise HttpFailure(400, f"The submitted code {value} is invalid.")
         elements.set_setting(project.id, name, value)
     return answers.text()

@@ -56,7 +56,7 @@ def _limit(call: Call) -> int | None:
     text = call.param("limit")
     if text is None or text == "*":
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise HttpFailure(400, f"'{text}' is not a number")
     return int(text)
 
@@ -112,7 +112,7 @@ def cached(call: Call) -> Response:
         table.sorted(names, (call.param("sortOrder") or "").upper() == "DESC")
     start = call.param("offset") or "0"
     limit = _limit(call)
-    if not start.isdigit():
+    if not start.isdecimal():
         raise HttpFailure(400)
     stop = None if limit is None else int(start) + limit
     table.rows = table.rows[int(start) : stop]
