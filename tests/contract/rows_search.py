@@ -7,6 +7,7 @@ SUB = "xnat:subjectData"
 MINE = (f"{MR}/PROJECT", "=", "{p}")
 OURS = (f"{SUB}/PROJECT", "=", "{p}")
 FIELDS = [f"{MR}/LABEL", f"{MR}/AGE", f"{SUB}/SUBJECT_LABEL"]
+OPEN = search(MR, FIELDS, where("AND", MINE)).replace("<xdat:bundle", '<xdat:bundle secure="0"')
 SAVED = "/data/search/saved/s{p}"
 
 
@@ -289,7 +290,7 @@ ROWS = [
         ),
     ),
     Row("PUT", SAVED + "?inbody=true", 422, "J SavedSearchResource", body="<x/>"),
-    Row("DELETE", SAVED, 404, "J SavedSearchResource"),
+    Row("DELETE", SAVED, 200, "J SavedSearchResource"),
     Row(
         "GET",
         "/data/search/saved/@xnat:mrSessionData",
@@ -304,6 +305,59 @@ ROWS = [
         "J ProjectSearchResource",
         expect={"contains": "xnat:subjectData/sharing/share/project"},
     ),
+    # a secure search is its users' own; another one anybody may read, but not change
+    Row(
+        "GET",
+        SAVED,
+        403,
+        "J SavedSearchResource",
+        account="stranger",
+        before=(
+            (
+                "PUT",
+                SAVED + "?inbody=true",
+                search(MR, FIELDS, where("AND", MINE)).replace(
+                    "<xdat:bundle", '<xdat:bundle secure="1"'
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "GET",
+        SAVED + "/results?format=csv",
+        200,
+        "J SavedSearchResource",
+        account="stranger",
+        before=(("PUT", SAVED + "?inbody=true", OPEN),),
+        expect={"count": 0},
+    ),
+    Row(
+        "GET",
+        "/data/search/saved?format=json",
+        200,
+        "J SavedSearchListResource",
+        account="stranger",
+        before=(("PUT", SAVED + "?inbody=true", OPEN),),
+        expect={"row": {"id": "s{p}", "secure": "0"}},
+    ),
+    Row(
+        "PUT",
+        SAVED + "?inbody=true",
+        403,
+        "J SavedSearchResource",
+        account="stranger",
+        before=(("PUT", SAVED + "?inbody=true", OPEN),),
+        body=OPEN,
+    ),
+    Row(
+        "DELETE",
+        SAVED,
+        403,
+        "J SavedSearchResource",
+        account="stranger",
+        before=(("PUT", SAVED + "?inbody=true", OPEN),),
+    ),
+    Row("GET", "/data/search/saved?includeTag=nosuchproject", 400, "J SavedSearchListResource"),
     # ---- what can be searched
     Row(
         "GET",

@@ -38,7 +38,8 @@ def _client(row, state):
 
 def _run(row, state):
     for method, path, *body in row.before:
-        answer = state.ask(method, path, data=body[0] if body else None)
+        sent = state.fill(body[0]) if body and isinstance(body[0], str) else (body or [None])[0]
+        answer = state.ask(method, path, data=sent)
         assert answer.status_code < 400, (path, answer.text)
     body = state.fill(row.body) if isinstance(row.body, str) else row.body
     client = _client(row, state)

@@ -162,6 +162,7 @@ search = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("scope", sa.Text, nullable=False, default=""),
     sa.Column("root", sa.Text, nullable=False),
+    sa.Column("secure", sa.Boolean, nullable=False, default=True),
     sa.Column("brief", sa.Text, nullable=False, default=""),
     sa.Column("description", sa.Text, nullable=False, default=""),
     sa.Column("tag", sa.Text),

@@ -134,30 +134,37 @@ def saved_list(call: Call) -> Response:
     """List the saved searches that the caller may use."""
     tag = call.param("includeTag")
     with call.archive.reading(call.person) as elements:
+        if tag not in {None, "true"} and elements.project(str(tag)) is None:
+            raise HttpFailure(400, f"Unknown tag: {tag}")
+        who = call.param("user") if call.person.admin else None
+        login = who or call.person.login
+        everybody = call.flag("all") and call.person.admin
         found = elements.connection.execute(
             sa.select(s.search).where(s.search.c.scope == "").order_by(s.search.c.id)
         ).mappings()
         rows = []
         for row in found:
             users = _users(elements.connection, row["id"])
-            everybody = call.flag("all") and call.person.admin
-            if users and call.person.login not in users and not everybody:
-                continue
-            if row["tag"] and tag not in {"true", row["tag"]}:
-                continue
+            if not everybody:
+                if row["secure"] and login not in users:
+                    continue
+                # without a word about tags only untagged searches are listed
+                matches = bool(row["tag"]) if tag == "true" else row["tag"] == tag
+                if not matches:
+                    continue
             rows.append(
                 [
                     row["id"],
                     row["description"],
                     None,
                     "0",
-                    "0",
+                    "1" if row["secure"] else "0",
                     row["brief"],
                     row["tag"],
                     row["root"],
                     None,
                     None,
-                    ", ".join(users),
+                    "{" + ",".join(users) + "}",
                 ]
             )
     return listings.finish(call, Table.of(_COLUMNS, rows, title="Stored Searches"))
@@ -209,7 +216,7 @@ def _find(elements: Elements, call: Call, scope: str, key: str) -> Any:
     if row is None:
         raise HttpFailure(404, f"Unable to identify search: {key}")
     users = _users(elements.connection, key)
-    if not scope and users and call.person.login not in users and not call.person.admin:
+    if not scope and row["secure"] and call.person.login not in users:
         raise HttpFailure(403)
     return row
 
@@ -259,7 +266,8 @@ def _store(call: Call, key: str) -> Response:
         connection = elements.connection
         present = connection.execute(sa.select(s.search.c.id).where(s.search.c.id == key)).scalar()
         if present is not None:
-            _find(elements, call, scope, key)
+            if not scope and call.person.login not in _users(connection, key):
+                raise HttpFailure(403)
             connection.execute(s.search.delete().where(s.search.c.id == key))
         root.set("ID", key)
         ET.register_namespace("xdat", _XDAT)
@@ -268,28 +276,34 @@ def _store(call: Call, key: str) -> Response:
                 id=key,
                 scope=scope,
                 root=document.root,
+                secure=document.secure.lower() not in {"0", "false"},
                 brief=document.brief,
                 description=document.description,
                 tag=document.tag or None,
                 document=ET.tostring(root, encoding="unicode"),
             )
         )
-        secure = document.secure.lower() not in {"0", "false"}
-        if secure or document.users:
-            for login in dict.fromkeys((call.person.login, *document.users)):
-                connection.execute(s.search_user.insert().values(search_id=key, login=login))
+        for login in dict.fromkeys((call.person.login, *document.users)):
+            connection.execute(s.search_user.insert().values(search_id=key, login=login))
     return answers.text()
 
 
 def _forget(call: Call, key: str) -> Response:
     with call.archive.changing(call.person) as elements:
         scope = _scope(call, elements)
-        _find(elements, call, scope, key)
+        connection = elements.connection
+        known = connection.execute(
+            sa.select(s.search.c.id).where(s.search.c.id == key, s.search.c.scope == scope)
+        ).scalar()
+        if known is None:
+            return answers.text()
         if scope and not elements.rights.can_edit(scope):
             raise HttpFailure(403)
-        connection = elements.connection
         users = _users(connection, key)
-        if users and not scope and call.person.login in users and len(users) > 1:
+        mine = call.person.login in users
+        if not scope and not mine and not call.person.admin:
+            raise HttpFailure(403)
+        if not scope and mine and len(users) > 1:
             connection.execute(
                 s.search_user.delete().where(
                     s.search_user.c.search_id == key,
