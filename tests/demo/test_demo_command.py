@@ -34,6 +34,7 @@ def demo(folder, environment):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_killed_then_run_then_run_again(tmp_path, environment):
     folder = tmp_path / "demo"
     # the hardest end, while brains are extracted
