@@ -182,7 +182,7 @@ class Archive:
         host: str = "127.0.0.1",
         *,
         middleware: Sequence[Middleware] = (),
-        threads: int = 16,
+        threads: int = 32,
         certificate: tuple[str, str] | None = None,
     ) -> AbstractContextManager[str]:
         """Serve the archive over HTTP as long as the context lasts.

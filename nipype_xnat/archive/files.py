@@ -74,22 +74,27 @@ class About:
 class Gunzip:
     """Reads the content of a gzip file, however long, in little memory."""
 
-    def __init__(self, source: Readable):
+    def __init__(self, source: Readable, window: int = 31):
         self._source = source
-        self._inflate = zlib.decompressobj(wbits=31)
+        self._window = window
+        self._inflate = zlib.decompressobj(wbits=window)
         self._rest = b""
 
+    def _more(self) -> bool:
+        chunk = self._source.read(1 << 16)
+        if not chunk:
+            return False
+        self._rest += self._inflate.decompress(chunk)
+        while self._inflate.eof and self._inflate.unused_data:
+            tail = self._inflate.unused_data
+            self._inflate = zlib.decompressobj(wbits=self._window)
+            self._rest += self._inflate.decompress(tail)
+        return True
+
     def read(self, size: int = -1, /) -> bytes:
-        """Give at most so many bytes."""
-        while not self._rest:
-            chunk = self._source.read(1 << 16)
-            if not chunk:
-                return b""
-            self._rest = self._inflate.decompress(chunk)
-            while self._inflate.eof and self._inflate.unused_data:
-                tail = self._inflate.unused_data
-                self._inflate = zlib.decompressobj(wbits=31)
-                self._rest += self._inflate.decompress(tail)
+        """Give so many bytes, or what there is."""
+        while (size < 0 or len(self._rest) < size) and self._more():
+            pass
         if size < 0:
             size = len(self._rest)
         out, self._rest = self._rest[:size], self._rest[size:]

@@ -13,6 +13,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.wrappers import Request
 
 from nipype_xnat.archive.archive import Archive
+from nipype_xnat.archive.files import Gunzip
 from nipype_xnat.archive.people import GUEST, Person
 from nipype_xnat.archive.storage.blobs import Blob, Readable
 from nipype_xnat.server.answers import TYPES
@@ -112,8 +113,14 @@ class Call:
     files: list[Part] = field(default_factory=list)
     headers: Headers = field(default_factory=Headers)
     media: str | None = None
+    unpacked: IO[bytes] | None = None
 
     def __post_init__(self) -> None:
+        coding = (self.request.headers.get("Content-Encoding") or "").lower()
+        if coding in {"gzip", "x-gzip", "deflate"}:
+            # what arrives packed is seen unpacked by everybody; its size is not known then
+            window = 15 if coding == "deflate" else 31
+            self.unpacked = cast("IO[bytes]", Gunzip(self.request.stream, window))
         raw = self.request.query_string.decode("latin-1")
         pairs = parse_qsl(raw, keep_blank_values=True, encoding="utf-8", errors="replace")
         for name, value in pairs:
@@ -165,6 +172,11 @@ class Call:
     # ---- content -------------------------------------------------------------------
 
     @property
+    def stream(self) -> IO[bytes]:
+        """The body."""
+        return self.unpacked if self.unpacked is not None else self.request.stream
+
+    @property
     def content_type(self) -> str:
         """The content type of the body, without parameters, in lower case."""
         return str(self.request.mimetype or "").lower()
@@ -199,7 +211,7 @@ class Call:
             return
         self.form = []
         if self.content_type == _FORM:
-            body = self.request.stream.read(FORM_LIMIT + 1)
+            body = self.stream.read(FORM_LIMIT + 1)
             if len(body) > FORM_LIMIT:
                 raise HttpFailure(400, "The form is too large.")
             pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
@@ -216,7 +228,7 @@ class Call:
         parser = FormDataParser(stream_factory=sink, max_form_memory_size=FORM_LIMIT, silent=False)
         try:
             _, form, files = parser.parse(
-                self.request.stream,
+                self.stream,
                 self.content_type,
                 self.request.content_length,
                 dict(self.request.mimetype_params),
@@ -231,7 +243,7 @@ class Call:
 
     def body(self, limit: int = 64 << 20) -> bytes:
         """Read a whole body that is a document."""
-        data = self.request.stream.read(limit + 1)
+        data = self.stream.read(limit + 1)
         if len(data) > limit:
             raise HttpFailure(413, "The document is too large.")
         return data
@@ -266,7 +278,7 @@ class Call:
         if not length and not (length is None and streaming and self._chunked):
             raise HttpFailure(500, "The size of the body must be known and not zero.")
         disposition = self.param("filename") or ""
-        yield Part(disposition, cast(Readable, self.request.stream))
+        yield Part(disposition, cast(Readable, self.stream))
 
     @property
     def _chunked(self) -> bool:

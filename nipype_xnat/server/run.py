@@ -60,6 +60,7 @@ def _listen(
         (host, port), application, numthreads=threads, request_queue_size=256, timeout=60
     )
     server.max_request_header_size = max_header
+    server.keep_alive_conn_limit = 256
     server.shutdown_timeout = 2
     server.expiration_interval = 0.1
     if certificate is not None:
@@ -76,7 +77,7 @@ def serving(
     port: int,
     host: str,
     middleware: Sequence[Middleware] = (),
-    threads: int = 16,
+    threads: int = 32,
     certificate: tuple[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve an archive from a thread of its own, and give its base URL."""

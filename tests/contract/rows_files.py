@@ -627,6 +627,15 @@ ROWS = [
         body=b"no zip",
         after=(("GET", F + "/n.zip!/x", 415),),
     ),
+    Row(
+        "PUT",
+        F + "/packed.txt?inbody=true",
+        200,
+        "L Decoder",
+        body=gzip.compress(b"plain"),
+        headers={"Content-Encoding": "gzip"},
+        after=(("GET", F + "/packed.txt", 200, {"content": b"plain"}),),
+    ),
     # ---- deleting files
     Row(
         "DELETE",
