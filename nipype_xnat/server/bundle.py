@@ -131,7 +131,7 @@ def archive(
     return files(call, scope, named, kind)
 
 
-def files(call: Call, scope: Scope, named: Named, kind: str) -> Response:
+def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None = None) -> Response:
     """Answer with named files in one archive."""
     if not named:
         if call.flag("accept-not-found"):
@@ -147,7 +147,7 @@ def files(call: Call, scope: Scope, named: Named, kind: str) -> Response:
     else:
         chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
     response = answers.streamed(chunks, answers.TYPES[kind])
-    shown = f"{_name(scope)}{ENDINGS[kind]}"
+    shown = f"{title or _name(scope)}{ENDINGS[kind]}"
     response.headers["Content-Disposition"] = f'attachment; filename="{shown}"'
     return response
 

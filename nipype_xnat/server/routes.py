@@ -7,6 +7,7 @@ from typing import Any
 
 from nipype_xnat.server.handlers import (
     account,
+    collecting,
     elements,
     filetree,
     introspect,
@@ -166,6 +167,8 @@ def xapi() -> list[Route]:
         Route("/xapi/users", users.xapi, ("GET", "POST", "PUT", "DELETE")),
         Route("/xapi/access/projects", users.access_projects, _READ),
         Route("/xapi/schemas", introspect.schema_list, _READ),
+        Route("/xapi/archive/download", collecting.download, ("GET", "POST")),
+        Route("/xapi/archive/downloadwithsize", collecting.download_with_size, ("POST",)),
         Route("/xapi/plugins", introspect.plugins, _READ),
         Route("/schemas", introspect.schema_file, _READ),
     ]
