@@ -14,7 +14,7 @@ from .errors import UsageError
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
-from .select.plan import named
+from .select.matching import named
 from .select.selection import Selection
 from .tables import Row
 from .transport import HttpTransport, Transport

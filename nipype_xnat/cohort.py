@@ -20,7 +20,8 @@ from .levels import RESOURCE_LEVELS
 from .records import Record
 from .select import grammar
 from .select.grammar import Path, Step
-from .select.plan import Allowed, Plan, accepts
+from .select.matching import accepts
+from .select.plan import Allowed, Plan
 from .transport import Transport
 
 __all__ = ["Cohort", "Found", "Missing", "find_files", "found_of", "parse_template", "resolve"]

@@ -22,6 +22,7 @@ from ..client import Interface
 from ..cohort import Found, find_files, found_of, parse_template
 from ..errors import ConfigurationError, NothingMatched, SelectSyntaxError
 from ..records import Record
+from ..select.identity import view_name
 from .connection import ConnectionInputSpec, connect, refuse_secrets
 from .templates import fields_of, fill_named, fill_positional
 
@@ -413,16 +414,6 @@ def _deliver_by_resource(
         for record, got in group:
             paths[record] = views[got.record]
     return paths
-
-
-def view_name(record: Record) -> str:
-    """Name the folder of a resource's files for people."""
-    parts = (
-        record.experiment_label or record.subject_label or record.project,
-        record.scan_id or record.assessor_label or record.reconstruction_id,
-        record.resource_label,
-    )
-    return "-".join(part for part in parts if part)
 
 
 def _files(group: Sequence[Found], paths: Mapping[Record, Path]) -> list[str]:

@@ -10,42 +10,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import chain, groupby, islice
-from typing import TypeVar
+from itertools import groupby
 
-from ..address import Address, is_plain_label
 from ..errors import AnswerError, BadRequest, CannotReachServer, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
 from ..transport import Transport
-from .batches import Batches, Problem
+from .file_batches import FileBatches, Holder, bare, is_named
 from .grammar import Path, Step
-from .listings import SCAN, SESSION, Listings, file_record, owner_of
+from .listings import SCAN, SESSION, Listings
+from .matching import accepts, direction_of, exact_filter, matching, named, order, scan_order
+from .parallel import in_parallel
 
-__all__ = ["Allowed", "Plan", "accepts", "named"]
+__all__ = ["Allowed", "Plan"]
 
 log = logging.getLogger("nipype_xnat.select")
 
 Allowed = tuple[str, frozenset[str]]
 """What criteria let through: ``experiment`` or ``subject``, and the ids of that level."""
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-_WORKERS = 6
 _EXPERIMENT_COLUMNS = frozenset(
     {"ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType"}
 )
-
-
-@dataclass(frozen=True)
-class _Holder:
-    """An element that holds resources, and what is known of their labels (None: nothing)."""
-
-    record: Record
-    labels: tuple[str, ...] | None = None
 
 
 class Plan:
@@ -77,7 +63,12 @@ class Plan:
         self.allowed = allowed
         self._ask = Listings(transport)
         self._on_empty = on_empty or (lambda record, reason: None)
-        self._on_problem = on_problem
+        self._batches = FileBatches(
+            self._ask,
+            lambda owner, resource: list(self._files(owner, resource, Step("file"))),
+            self._on_empty,
+            on_problem,
+        )
 
     def records(self) -> Iterator[Record]:
         """Yield a record for each element that the path names, asking as they are taken."""
@@ -104,8 +95,8 @@ class Plan:
         if step.level == "file":
             found = self._files(parent.with_values(resource_label=""), self.path.steps[-2], step)
         elif step.level in RESOURCE_LEVELS:
-            owner = parent.with_values(direction=_direction(step))
-            found = _matching(self._ask.resources(owner), step)
+            owner = parent.with_values(direction=direction_of(step))
+            found = matching(self._ask.resources(owner), step)
         elif step.level == "project":
             found = self._projects(step)
         elif step.level == "subject":
@@ -120,11 +111,11 @@ class Plan:
 
     def _projects(self, step: Step) -> Iterator[Record]:
         columns = [condition.field for condition in step.filters]
-        return _matching(self._ask.projects(columns), step)
+        return matching(self._ask.projects(columns), step)
 
     def _subjects(self, project: str, step: Step) -> Iterator[Record]:
         columns = [condition.field for condition in step.filters]
-        found = _matching(self._ask.subjects(project, columns), step)
+        found = matching(self._ask.subjects(project, columns), step)
         return (record for record in found if self._lets_subject(record))
 
     def _selected_projects(self) -> Iterator[Record]:
@@ -144,7 +135,7 @@ class Plan:
             owners = (
                 record
                 for project in owners
-                for record in sorted(self._subjects(project.project, subject), key=_order)
+                for record in sorted(self._subjects(project.project, subject), key=order)
             )
         if not steps:
             yield from owners
@@ -158,24 +149,24 @@ class Plan:
         if len(steps) == 1:
 
             def ask(owner: Record) -> list[Record]:
-                owner = owner.with_values(direction=_direction(resource))
-                return list(_matching(self._ask.resources(owner), resource))
+                owner = owner.with_values(direction=direction_of(resource))
+                return list(matching(self._ask.resources(owner), resource))
         else:
 
             def ask(owner: Record) -> list[Record]:
                 return list(self._files(owner, resource, steps[1]))
 
-        for found in _in_parallel(ask, owners):
+        for found in in_parallel(ask, owners):
             yield from found
 
     def _files(self, owner: Record, resource: Step, step: Step) -> Iterator[Record]:
         """Yield the files of one owner's resources."""
-        owner = owner.with_values(direction=_direction(resource), fields=())
+        owner = owner.with_values(direction=direction_of(resource), fields=())
         if resource.filters:
-            for record in _matching(self._ask.resources(owner), resource):
-                yield from _matching(self._ask.files(record), step)
+            for record in matching(self._ask.resources(owner), resource):
+                yield from matching(self._ask.files(record), step)
             return
-        label = resource.pattern.text if _in_address(resource) else ""
+        label = resource.pattern.text if is_named(resource) else ""
         found = self._ask.files_of(owner, label)
         yield from sorted(
             (
@@ -184,7 +175,7 @@ class Plan:
                 if resource.pattern.matches(record.resource_label, record.resource_id)
                 and accepts(step, record)
             ),
-            key=_order,
+            key=order,
         )
 
     # -- experiments
@@ -217,7 +208,7 @@ class Plan:
             for condition in step.filters
             if condition.field not in _EXPERIMENT_COLUMNS
         ]
-        xsi_type = _exact_filter(step, "xsiType")
+        xsi_type = exact_filter(step, "xsiType")
         one_subject = subject.pattern.text if subject is not None and subject.exact else None
         found = self._ask.experiments(
             project,
@@ -242,7 +233,7 @@ class Plan:
                 or subject.pattern.matches(record.subject_label, record.subject_id)
             )
         )
-        return iter(sorted(kept, key=_order))
+        return iter(sorted(kept, key=order))
 
     def _below_experiments(self) -> Iterator[Record]:
         experiment = next(step for step in self.path.steps if step.level == "experiment")
@@ -282,7 +273,7 @@ class Plan:
 
     def _holders(
         self, experiment: Step, subject: Step | None, scan: Step, with_resources: bool
-    ) -> Iterator[_Holder]:
+    ) -> Iterator[Holder]:
         """Yield the selected scans with the labels of their resources."""
         for project in self._selected_projects():
             name = project.project or None
@@ -298,38 +289,38 @@ class Plan:
                 continue
             yield from self._fold(joined, scan, with_resources)
 
-    def _fold(self, joined: list[Record], scan: Step, with_resources: bool) -> Iterator[_Holder]:
+    def _fold(self, joined: list[Record], scan: Step, with_resources: bool) -> Iterator[Holder]:
         """Fold the rows of a join into one holder a scan."""
         for _, rows_of_session in groupby(joined, key=lambda record: record.experiment_id):
             session = list(rows_of_session)
             any_scan = False
-            keyed = sorted((r for r in session if r.scan_id), key=_scan_order)
+            keyed = sorted((r for r in session if r.scan_id), key=scan_order)
             for _, rows_of_scan in groupby(keyed, key=lambda record: record.scan_id):
                 rows = list(rows_of_scan)
                 if not accepts(scan, rows[0]):
                     continue
                 any_scan = True
                 labels = tuple(dict.fromkeys(row.resource_label for row in rows))
-                yield _Holder(
+                yield Holder(
                     rows[0].with_values(resource_label=""),
                     tuple(label for label in labels if label) if with_resources else None,
                 )
             if not any_scan:
-                self._on_empty(_bare(session[0]), f"no scan matches {scan}")
+                self._on_empty(bare(session[0]), f"no scan matches {scan}")
 
     def _holders_one_by_one(
         self, project: str | None, subject: Step | None, experiment: Step, scan: Step
-    ) -> Iterator[_Holder]:
+    ) -> Iterator[Holder]:
         def ask(session: Record) -> tuple[Record, list[Record]]:
             return session, list(self._inside(session, scan))
 
-        for session, found in _in_parallel(ask, self._experiments(project, subject, experiment)):
+        for session, found in in_parallel(ask, self._experiments(project, subject, experiment)):
             if not found:
                 self._on_empty(session, f"no scan matches {scan}")
-            yield from (_Holder(record) for record in found)
+            yield from (Holder(record) for record in found)
 
     def _scan_files(
-        self, holders: Iterator[_Holder], scan: Step, resource: Step, step: Step
+        self, holders: Iterator[Holder], scan: Step, resource: Step, step: Step
     ) -> Iterator[Record]:
         if resource.filters:
             owners = (holder.record for holder in holders)
@@ -337,7 +328,7 @@ class Plan:
             return
         by_type = scan.pattern.anything and any(c.field == "type" for c in scan.filters)
 
-        def inside(batch: Sequence[Sequence[_Holder]]) -> list[str]:
+        def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
             scans = [holder.record for session in batch for holder in session]
             # types are the same in all sessions where ids may differ, and pick only what is meant
             if by_type and all(record.scan_type for record in scans):
@@ -346,127 +337,12 @@ class Plan:
                 names = {scan_segment(record.scan_id) for record in scans}
             return ["scans", ",".join(sorted(names))]
 
-        yield from self._batched_files(
+        yield from self._batches.files(
             (list(group) for _, group in groupby(holders, key=lambda h: h.record.experiment_id)),
             inside,
             resource,
             step,
         )
-
-    # -- files of many sessions
-
-    def _batched_files(
-        self,
-        sessions: Iterable[list[_Holder]],
-        inside: Callable[[Sequence[Sequence[_Holder]]], Sequence[str]],
-        resource: Step,
-        step: Step,
-    ) -> Iterator[Record]:
-        """Yield the files of holders, which come grouped by session."""
-
-        def address(batch: Sequence[Sequence[_Holder]]) -> Address:
-            ids = [session[0].record.experiment_id for session in batch]
-            return self._ask.batch_address(ids, inside(batch), _labels(batch, resource))
-
-        def ask(batch: Sequence[Sequence[_Holder]]) -> list[tuple[str, Record]]:
-            return [
-                (record.experiment_id, record)
-                for record in self._attributed(batch, address(batch), ask_owner)
-            ]
-
-        def ask_owner(holder: _Holder) -> list[Record]:
-            return list(self._files(holder.record, resource, Step("file")))
-
-        def problem(found: Problem[Sequence[_Holder]]) -> None:
-            if self._on_problem is None:
-                raise found.error
-            self._on_problem(_bare(found.member[0].record), found.error)
-
-        batches: Batches[Sequence[_Holder], tuple[str, Record]] = Batches(
-            ask, lambda batch: len(str(address(batch))), problem
-        )
-        asked: list[Sequence[_Holder]] = []
-        awkward: list[_Holder] = []
-
-        def promising() -> Iterator[Sequence[_Holder]]:
-            for session in sessions:
-                asked.append(session)
-                # where the join told the labels, a session without the wanted one is not asked
-                kept = [
-                    holder
-                    for holder in session
-                    if holder.labels is None
-                    or resource.pattern.text.isdigit()
-                    or any(resource.pattern.matches(label) for label in holder.labels)
-                ]
-                # a label that cannot stand in an address would make a whole batch list everything
-                if any(not is_plain_label(label) for h in kept for label in _wanted(h, resource)):
-                    awkward.extend(kept)
-                elif kept:
-                    yield kept
-
-        matched: set[str] = set()
-        answers = chain(
-            batches.rows(promising()),
-            (
-                (record.experiment_id, record)
-                for found in _in_parallel(ask_owner, _later(awkward))
-                for record in found
-            ),
-        )
-        for session, record in answers:
-            if resource.pattern.matches(record.resource_label, record.resource_id) and accepts(
-                step, record
-            ):
-                matched.add(session)
-                yield record
-        for holders in asked:
-            record = holders[0].record
-            if record.experiment_id not in matched:
-                wanted = f"{resource}{step}"
-                self._on_empty(_bare(record), f"nothing matches {wanted} in what it has")
-
-    def _attributed(
-        self,
-        batch: Sequence[Sequence[_Holder]],
-        address: Address,
-        ask_owner: Callable[[_Holder], list[Record]],
-    ) -> list[Record]:
-        """Ask for the files of a batch, and give each row its owner.
-
-        Where exactly one resource matches, XNAT builds the URI of its files from the lists of the
-        request instead of the ids of the owner (FileList.handleSingleCatalog). Then the holders
-        that may own it are asked one by one; mostly the labels leave only one.
-        """
-        rows = self._ask.file_rows(address)
-        holders = {_key(holder.record): holder for session in batch for holder in session}
-        found: list[Record] = []
-        strays: list[list[_Holder]] = []
-        for row in rows:
-            owner = owner_of(row.get("URI", ""))
-            key = (
-                owner.get("experiment_id", ""),
-                owner.get("scan_id", "") or owner.get("assessor_id", ""),
-            )
-            holder = holders.get(key)
-            if holder is not None and owner.get("direction", "") == holder.record.direction:
-                found.append(file_record(holder.record, row))
-                continue
-            likely = [
-                holder
-                for holder in holders.values()
-                if _in_lists(key, holder.record)
-                and (holder.labels is None or row.get("collection", "") in holder.labels)
-            ]
-            if likely:
-                strays.append(likely)
-        if strays and not found:
-            if len(strays[0]) == 1:
-                found = [file_record(strays[0][0].record, row) for row in rows]
-            else:
-                for records in _in_parallel(ask_owner, strays[0]):
-                    found.extend(records)
-        return sorted(found, key=_order)
 
     # -- resources of sessions, assessors, reconstructions
 
@@ -476,8 +352,8 @@ class Plan:
         if len(below) == 1 or below[0].filters:
             yield from self._resources_of(sessions, below)
             return
-        yield from self._batched_files(
-            ([_Holder(record)] for record in sessions), lambda batch: (), below[0], below[1]
+        yield from self._batches.files(
+            ([Holder(record)] for record in sessions), lambda batch: (), below[0], below[1]
         )
 
     def _assessors(self, sessions: Iterator[Record], below: Sequence[Step]) -> Iterator[Record]:
@@ -486,7 +362,7 @@ class Plan:
         def ask(session: Record) -> list[Record]:
             return list(self._inside(session, step))
 
-        owners = (record for found in _in_parallel(ask, sessions) for record in found)
+        owners = (record for found in in_parallel(ask, sessions) for record in found)
         if len(below) == 1:
             yield from owners
             return
@@ -494,15 +370,15 @@ class Plan:
         if step.level != "assessor" or len(below) == 2 or resource.filters:
             yield from self._resources_of(owners, below[1:])
             return
-        direction = _direction(resource)
-        holders = (_Holder(record.with_values(direction=direction)) for record in owners)
+        direction = direction_of(resource)
+        holders = (Holder(record.with_values(direction=direction)) for record in owners)
 
-        def inside(batch: Sequence[Sequence[_Holder]]) -> list[str]:
+        def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
             ids = sorted({h.record.assessor_id for session in batch for h in session})
             return ["assessors", ",".join(ids), *([direction] if direction else [])]
 
         grouped = groupby(holders, key=lambda holder: holder.record.experiment_id)
-        yield from self._batched_files(
+        yield from self._batches.files(
             (list(group) for _, group in grouped), inside, resource, below[2]
         )
 
@@ -515,7 +391,7 @@ class Plan:
             "assessor": self._ask.assessors,
             "reconstruction": self._ask.reconstructions,
         }[step.level]
-        return iter(sorted(_matching(ask(session, columns), step), key=_scan_order))
+        return iter(sorted(matching(ask(session, columns), step), key=scan_order))
 
     # -- for people
 
@@ -548,181 +424,3 @@ class Plan:
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
-
-
-def named(steps: Sequence[Step]) -> Record:
-    """Make a record of exact names; whether they are ids or labels the server will tell."""
-    values: dict[str, str] = {}
-    names = {
-        "project": "project",
-        "subject": "subject_label",
-        "experiment": "experiment_label",
-        "scan": "scan_id",
-        "assessor": "assessor_label",
-        "reconstruction": "reconstruction_id",
-        "file": "path",
-    }
-    for step in steps:
-        if step.level in RESOURCE_LEVELS:
-            values["resource_label"] = step.pattern.text
-            values["direction"] = _direction(step)
-        else:
-            values[names[step.level]] = step.pattern.text
-    if "experiment_label" in values and "project" not in values:
-        values["experiment_id"] = values.pop("experiment_label")
-    return Record(**values)  # type: ignore[arg-type]
-
-
-def _direction(step: Step) -> str:
-    return {"in_resource": "in", "out_resource": "out"}.get(step.level, "")
-
-
-def _in_address(resource: Step) -> bool:
-    """Tell whether a resource can be asked for by the name that the step gives.
-
-    XNAT does not decode labels in a path, refuses quotes, and reads a comma as two labels.
-    """
-    text = resource.pattern.text
-    return resource.exact and is_plain_label(text)
-
-
-def _labels(batch: Sequence[Sequence[_Holder]], resource: Step) -> list[str]:
-    """Return the labels to name in a batch's address; none where they cannot be named."""
-    if _in_address(resource):
-        return [resource.pattern.text]
-    known: set[str] = set()
-    for session in batch:
-        for holder in session:
-            if holder.labels is None:
-                return []
-            known.update(_wanted(holder, resource))
-    return sorted(known) if all(map(is_plain_label, known)) else []
-
-
-def _wanted(holder: _Holder, resource: Step) -> list[str]:
-    return [label for label in holder.labels or () if resource.pattern.matches(label)]
-
-
-def _later(items: list[T]) -> Iterator[T]:
-    """Yield what a list holds when it is asked, not when it was handed over."""
-    yield from items
-
-
-def _key(record: Record) -> tuple[str, str]:
-    return record.experiment_id, record.scan_id or record.assessor_id
-
-
-def _in_lists(key: tuple[str, str], record: Record) -> bool:
-    """Tell whether an owner is among those that a URI made of a request's lists names."""
-    sessions, inside = (part.split(",") for part in key)
-    names = (record.scan_id, scan_segment(record.scan_id), scan_segment(record.scan_type))
-    own = (record.assessor_id,) if record.assessor_id else names if record.scan_id else ("",)
-    return record.experiment_id in sessions and any(name in inside for name in own)
-
-
-def _exact_filter(step: Step, field: str) -> str | None:
-    for condition in step.filters:
-        if (
-            condition.field == field
-            and condition.operator == "="
-            and len(condition.values) == 1
-            and condition.values[0].exact
-        ):
-            return condition.values[0].text
-    return None
-
-
-def _names(level: str, record: Record) -> tuple[str, ...]:
-    """Return the names by which an element may be called in a path."""
-    names = {
-        "project": (record.project,),
-        "subject": (record.subject_id, record.subject_label),
-        "experiment": (record.experiment_id, record.experiment_label),
-        "scan": (record.scan_id,),
-        "assessor": (record.assessor_id, record.assessor_label),
-        "reconstruction": (record.reconstruction_id,),
-        "file": (record.path, record.path.rpartition("/")[2]),
-    }
-    return names.get(level, (record.resource_id, record.resource_label))
-
-
-_OWN_FIELDS = {
-    "scan": {"ID": "scan_id", "type": "scan_type"},
-    "file": {"path": "path", "format": "format", "content": "content", "tags": "tags"},
-}
-
-
-def _value(level: str, record: Record, field: str) -> str:
-    """Return a field of an element, as a filter asks for it."""
-    own = _OWN_FIELDS.get(level, {}).get(field)
-    if own:
-        return str(getattr(record, own))
-    if level == "file":
-        if field.lower() == "name":
-            return record.path.rpartition("/")[2]
-        if field == "digest":
-            return record.digest
-        if field == "size":
-            return "" if record.size is None else str(record.size)
-    if level == "scan":
-        joined = record.field(f"{SCAN}/{field}")
-        if joined or ":" in field:
-            return joined or record.field(field)
-    return record.field(field)
-
-
-def accepts(step: Step, record: Record) -> bool:
-    """Tell whether a step selects the element that a record describes."""
-    return step.pattern.matches(*_names(step.level, record)) and all(
-        condition.accepts(_value(step.level, record, condition.field)) for condition in step.filters
-    )
-
-
-def _matching(records: Iterable[Record], step: Step) -> Iterator[Record]:
-    return (record for record in records if accepts(step, record))
-
-
-def _order(record: Record) -> tuple[str, ...]:
-    return (
-        record.project,
-        record.subject_label,
-        record.experiment_label,
-        record.experiment_id,
-        *_scan_order(record),
-        record.resource_label,
-        record.path,
-    )
-
-
-def _scan_order(record: Record) -> tuple[str, ...]:
-    # 2 before 10, and numbers before names
-    number = record.scan_id.zfill(12) if record.scan_id.isdigit() else record.scan_id
-    return (number, record.assessor_label, record.reconstruction_id)
-
-
-def _bare(record: Record) -> Record:
-    """Return the record of the experiment alone."""
-    return record.with_values(
-        scan_id="", scan_type="", assessor_id="", assessor_label="", resource_label="", direction=""
-    )
-
-
-def _in_parallel(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Call with each item, some at once, and yield the answers in order.
-
-    Items are taken from the iterable a few ahead of what is yielded, no more.
-    """
-    source = iter(items)
-    first = list(islice(source, 1))
-    if not first:
-        return
-    yield call(first[0])  # one item needs no threads, and the first answer comes soonest
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="xnat-plan") as pool:
-        running = [pool.submit(call, item) for item in islice(source, _WORKERS)]
-        try:
-            while running:
-                yield running.pop(0).result()
-                running.extend(pool.submit(call, item) for item in islice(source, 1))
-        finally:
-            for future in running:
-                future.cancel()

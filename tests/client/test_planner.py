@@ -3,10 +3,10 @@
 import pytest
 import requests
 
-from conftest import Filler
 from nipype_xnat import Interface
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import NotFound, ServerBroken
+from support.filler import Filler
 
 T1W = "/projects/COHORT/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii.gz"
 SESSIONS = 200

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import pickle
 import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,12 +13,10 @@ from nipype import JoinNode, MapNode, Node, Workflow
 from nipype import config as nipype_config
 from nipype.interfaces.utility import IdentityInterface
 
-from nipype_xnat import Interface, XNATQuery, XNATSink, XNATSource, cohort_workflow
+from nipype_xnat import Interface, XNATQuery, XNATSink, XNATSource
+from support.nodes import Shout, run_and_name
+from support.workflows import ALL_T1, build, resolve, run_apart
 
-sys.path.insert(0, str(Path(__file__).parent))
-from nodes import Shout
-
-ALL_T1 = "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
 PASSWORD = "pass-word-7f3a"
 
 
@@ -32,26 +29,6 @@ def _nipype_settings(tmp_path):
     for name, value in before.items():
         if value is not None:
             nipype_config.set("execution", name, value)
-
-
-def build(config, work, cohort):
-    def one(record):
-        part = Workflow(name="one")
-        source = Node(XNATSource(outfields=["t1"], config=str(config), record=record), "source")
-        shout = Node(Shout(), "shout")
-        sink = Node(XNATSink(config=str(config)), "sink")
-        names = ["project_id", "subject_id", "experiment_id"]
-        part.connect(source, "t1", shout, "in_file")
-        part.connect([(source, sink, [(name, name) for name in names])])
-        part.connect(shout, "out_file", sink, "shout")
-        return part
-
-    return cohort_workflow("cohort", cohort, one, base_dir=work)
-
-
-def resolve(config):
-    with Interface(config=config) as archive:
-        return archive.cohort({"t1": ALL_T1})
 
 
 def runs(work):
@@ -69,14 +46,13 @@ def stored(fill, number):
 @pytest.mark.parametrize("plugin", ["Linear", "MultiProc"])
 def test_a_cohort_there_and_back_and_again(cohort, config, fill, tmp_path, xnat_archive, plugin):
     work = tmp_path / "work"
-    args = {"n_procs": 2} if plugin == "MultiProc" else {}
-    build(config, work, resolve(config)).run(plugin=plugin, plugin_args=args)
+    run_apart(config, work, plugin)
     assert [stored(fill, n) for n in range(3)] == [b"T1 OF SUB%d!" % n for n in range(3)]
     assert runs(work) == {f"sub{n}_MR1": 1 for n in range(3)}
 
     # once more: nothing downloaded, computed or uploaded
     xnat_archive.requests.clear()
-    build(config, work, resolve(config)).run(plugin=plugin, plugin_args=args)
+    run_apart(config, work, plugin)
     assert runs(work) == {f"sub{n}_MR1": 1 for n in range(3)}
     assert {r.method for r in xnat_archive.requests if "JSESSION" not in r.path} == {"GET"}
     assert not [r for r in xnat_archive.requests if r.path.endswith((".nii", ".json", ".txt"))]
@@ -91,7 +67,7 @@ def test_a_cohort_there_and_back_and_again(cohort, config, fill, tmp_path, xnat_
     fill.call("DELETE", "/data/projects/P/subjects/sub0")
     fill.session("P", "aaa", "aaa_MR1", {"1": ("T1w", {"NIFTI": {"t1.nii": b"T1 of aaa"}})})
     xnat_archive.requests.clear()
-    build(config, work, resolve(config)).run(plugin=plugin, plugin_args=args)
+    run_apart(config, work, plugin)
     assert runs(work) == {"aaa_MR1": 1, "sub0_MR1": 1, "sub1_MR1": 2, "sub2_MR1": 1}
     files = Counter(
         (r.method, r.path.rpartition("/")[2])
@@ -131,14 +107,14 @@ def test_200_sources_under_multiproc_list_nothing_and_log_in_once_a_worker(
     fill.put("/data/projects/P")
     for n in range(200):
         fill.session("P", f"s{n}", f"s{n}_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"%d" % n}})})
-    cohort = resolve(config)
-    whole = Workflow(name="many", base_dir=str(tmp_path / "work"))
-    for record in cohort:
-        source = XNATSource(outfields=["t1"], config=str(config), record=record)
-        whole.add_nodes([Node(source, name=record["name"])])
     xnat_archive.requests.clear()
     before = xnat_archive.archive.open_sessions
-    whole.run(plugin="MultiProc", plugin_args={"n_procs": 2})
+    run_apart(config, tmp_path / "work", "MultiProc", "sources")
+    requests = list(xnat_archive.requests)
+    # what the submitting process asked to resolve the cohort ends with its log-out
+    ended = next(n for n, r in enumerate(requests) if r.method == "DELETE")
+    xnat_archive.requests.clear()
+    xnat_archive.requests.extend(requests[ended + 1 :])
     asked = Counter(
         r.method + " " + (r.path.rpartition("/")[2] if "JSESSION" in r.path else r.path)
         for r in xnat_archive.requests
@@ -273,8 +249,7 @@ def test_no_secret_is_left_anywhere(fill, tmp_path, monkeypatch, xnat_archive):
     monkeypatch.setenv("NIPYPE_XNAT_CACHE", str(tmp_path / "all" / "cache"))
     (tmp_path / "all" / "crash").mkdir(parents=True)
     nipype_config.set("execution", "crashdump_dir", str(tmp_path / "all" / "crash"))
-    whole = build(file, tmp_path / "all" / "work", resolve(file))
-    whole.run(plugin="MultiProc", plugin_args={"n_procs": 2})
+    run_apart(file, tmp_path / "all" / "work", "MultiProc")
     failing = Workflow(name="failing", base_dir=str(tmp_path / "all" / "work"))
     absent = ALL_T1.replace("T1w", "absent")
     failing.add_nodes([Node(XNATSource(templates={"t1": absent}, config=str(file)), "source")])
@@ -297,9 +272,5 @@ def test_forkserver_workers_too(cohort, config, tmp_path):
     record = resolve(config)[0]
     source = XNATSource(outfields=["t1"], config=str(config), record=record)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        path = pool.apply(_run_and_name, (source,))
+        path = pool.apply(run_and_name, (source,))
     assert Path(path).read_bytes() == b"T1 of sub0"
-
-
-def _run_and_name(source):
-    return source.run().outputs.t1

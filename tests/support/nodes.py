@@ -26,3 +26,8 @@ class Shout(SimpleInterface):
             log.write("run\n")
         self._results["out_file"] = str(target)
         return runtime
+
+
+def run_and_name(source):
+    """Run an XNATSource, and return where its file is."""
+    return source.run().outputs.t1

@@ -1,0 +1,106 @@
+"""What an element is called: from records to names, ancestors and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..records import Record
+
+__all__ = ["ancestor", "label_in", "levels_of", "name_in_path", "view_name"]
+
+
+def levels_of(level: str, record: Record) -> list[str]:
+    """Return the levels from the top down to one, as far as a record names them."""
+    levels: list[str] = []
+    if record.project:
+        levels.append("project")
+    if record.subject_id or record.subject_label:
+        levels.append("subject")
+    if record.experiment_id or record.experiment_label:
+        levels.append("experiment")
+    if record.scan_id:
+        levels.append("scan")
+    elif record.assessor_id or record.assessor_label:
+        levels.append("assessor")
+    elif record.reconstruction_id:
+        levels.append("reconstruction")
+    if level in levels:
+        return levels[: levels.index(level) + 1]
+    resource = f"{record.direction}_resource" if record.direction else "resource"
+    return [*levels, resource, *(["file"] if level == "file" else [])]
+
+
+def name_in_path(level: str, record: Record) -> str:
+    """Return the name that leads to an element of a level, its id where that is known."""
+    if level in ("subject", "experiment", "assessor"):
+        return str(getattr(record, f"{level}_id") or getattr(record, f"{level}_label"))
+    if level == "project":
+        return record.project
+    if level == "file":
+        return record.path
+    if level in ("scan", "reconstruction"):
+        return str(getattr(record, f"{level}_id"))
+    return record.resource_id or record.resource_label
+
+
+_BELOW = {
+    "project": (
+        "subject_id",
+        "subject_label",
+        "experiment_id",
+        "experiment_label",
+        "xsi_type",
+        "date",
+    ),
+    "subject": ("experiment_id", "experiment_label", "xsi_type", "date"),
+}
+_INSIDE = (
+    "scan_id",
+    "scan_type",
+    "assessor_id",
+    "assessor_label",
+    "reconstruction_id",
+    "direction",
+    "resource_id",
+    "resource_label",
+    "path",
+    "digest",
+    "format",
+    "content",
+    "tags",
+)
+
+
+def ancestor(record: Record, level: str) -> Record:
+    """Return the record of an ancestor."""
+    names: list[str] = []
+    if level in ("project", "subject", "experiment"):
+        names = [*_BELOW.get(level, ()), *_INSIDE]
+    elif level in ("scan", "assessor", "reconstruction"):
+        names = list(_INSIDE[5:])
+    else:
+        names = ["path", "digest"]
+    return record.with_values(**dict.fromkeys(names, ""), size=None, fields=())
+
+
+def label_in(item: Mapping[str, Any], project: str) -> str:
+    """Return an item's label in a project: a shared element may have another one there."""
+    fields = item["data_fields"]
+    for child in item.get("children", ()):
+        if child.get("field") == "sharing/share":
+            for share in child["items"]:
+                values = share["data_fields"]
+                if values.get("project") == project and values.get("label"):
+                    return str(values["label"])
+    return str(fields.get("label", fields.get("ID", "")))
+
+
+def view_name(record: Record) -> str:
+    """Name the folder of a resource's files for people."""
+    parts = (
+        record.experiment_label or record.subject_label or record.project,
+        record.scan_id or record.assessor_label or record.reconstruction_id,
+        record.resource_label,
+    )
+    return "-".join(part for part in parts if part)

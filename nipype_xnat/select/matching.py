@@ -1,0 +1,131 @@
+"""Whether a record is what a step of a path means, and in which order records come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..levels import RESOURCE_LEVELS
+from ..records import Record
+from .grammar import Step
+from .listings import SCAN
+
+__all__ = [
+    "accepts",
+    "direction_of",
+    "exact_filter",
+    "matching",
+    "named",
+    "order",
+    "scan_order",
+]
+
+
+def named(steps: Sequence[Step]) -> Record:
+    """Make a record of exact names; whether they are ids or labels the server will tell."""
+    values: dict[str, str] = {}
+    names = {
+        "project": "project",
+        "subject": "subject_label",
+        "experiment": "experiment_label",
+        "scan": "scan_id",
+        "assessor": "assessor_label",
+        "reconstruction": "reconstruction_id",
+        "file": "path",
+    }
+    for step in steps:
+        if step.level in RESOURCE_LEVELS:
+            values["resource_label"] = step.pattern.text
+            values["direction"] = direction_of(step)
+        else:
+            values[names[step.level]] = step.pattern.text
+    if "experiment_label" in values and "project" not in values:
+        values["experiment_id"] = values.pop("experiment_label")
+    return Record(**values)  # type: ignore[arg-type]
+
+
+def direction_of(step: Step) -> str:
+    """Return ``in`` or ``out`` for the resources of a processing, else nothing."""
+    return {"in_resource": "in", "out_resource": "out"}.get(step.level, "")
+
+
+def exact_filter(step: Step, field: str) -> str | None:
+    """Return the one value that a filter asks for, None where there is no such filter."""
+    for condition in step.filters:
+        if (
+            condition.field == field
+            and condition.operator == "="
+            and len(condition.values) == 1
+            and condition.values[0].exact
+        ):
+            return condition.values[0].text
+    return None
+
+
+def _names(level: str, record: Record) -> tuple[str, ...]:
+    """Return the names by which an element may be called in a path."""
+    names = {
+        "project": (record.project,),
+        "subject": (record.subject_id, record.subject_label),
+        "experiment": (record.experiment_id, record.experiment_label),
+        "scan": (record.scan_id,),
+        "assessor": (record.assessor_id, record.assessor_label),
+        "reconstruction": (record.reconstruction_id,),
+        "file": (record.path, record.path.rpartition("/")[2]),
+    }
+    return names.get(level, (record.resource_id, record.resource_label))
+
+
+_OWN_FIELDS = {
+    "scan": {"ID": "scan_id", "type": "scan_type"},
+    "file": {"path": "path", "format": "format", "content": "content", "tags": "tags"},
+}
+
+
+def _value(level: str, record: Record, field: str) -> str:
+    """Return a field of an element, as a filter asks for it."""
+    own = _OWN_FIELDS.get(level, {}).get(field)
+    if own:
+        return str(getattr(record, own))
+    if level == "file":
+        if field.lower() == "name":
+            return record.path.rpartition("/")[2]
+        if field == "digest":
+            return record.digest
+        if field == "size":
+            return "" if record.size is None else str(record.size)
+    if level == "scan":
+        joined = record.field(f"{SCAN}/{field}")
+        if joined or ":" in field:
+            return joined or record.field(field)
+    return record.field(field)
+
+
+def accepts(step: Step, record: Record) -> bool:
+    """Tell whether a step selects the element that a record describes."""
+    return step.pattern.matches(*_names(step.level, record)) and all(
+        condition.accepts(_value(step.level, record, condition.field)) for condition in step.filters
+    )
+
+
+def matching(records: Iterable[Record], step: Step) -> Iterator[Record]:
+    """Yield the records that a step selects."""
+    return (record for record in records if accepts(step, record))
+
+
+def order(record: Record) -> tuple[str, ...]:
+    """Sort key: by project, subject, session, scan, resource and path."""
+    return (
+        record.project,
+        record.subject_label,
+        record.experiment_label,
+        record.experiment_id,
+        *scan_order(record),
+        record.resource_label,
+        record.path,
+    )
+
+
+def scan_order(record: Record) -> tuple[str, ...]:
+    """Sort key within a session: 2 before 10, and numbers before names."""
+    number = record.scan_id.zfill(12) if record.scan_id.isdigit() else record.scan_id
+    return (number, record.assessor_label, record.reconstruction_id)

@@ -1,0 +1,1 @@
+"""Helpers of the tests; found by their name because pytest puts this folder on the path."""
