@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import ipaddress
 import signal
 import sys
@@ -61,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
         site = archive.site
         with archive.running(args.port, args.host, certificate=certificate) as url:
             if args.seed == "demo":
-                cohort = importlib.import_module("nipype_xnat.demo.cohort")
-                cohort.seed(url, site.admin, site.password)
+                from nipype_xnat.demo.seed import seed  # images and what makes them: an extra
+
+                seed(url, site.admin, site.password)
             known = site.password if archive.default_password() else "(as set)"
             print(f"XNAT archive ready at {url}/ user {site.admin} password {known}", flush=True)
             stopped.wait()
