@@ -40,7 +40,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 build: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
