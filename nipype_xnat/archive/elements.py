@@ -235,7 +235,7 @@ class Elements:
                 s.variable.c.element_pk == element.pk
             )
         )
-        return dict(rows.tuples().all())
+        return {row[0]: row[1] for row in rows}
 
     def shares(self, element: Element) -> list[tuple[str, str | None]]:
         """List the projects an element is shared into, with its label there."""

@@ -90,7 +90,7 @@ class Rights:
                     s.member.c.account_pk == self.who.pk
                 )
             )
-            self._roles = dict(rows.tuples().all())
+            self._roles = {row[0]: row[1] for row in rows}
         return self._roles
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,32 @@ class _Request(cheroot_server.HTTPRequest):
     """Answers an oversized header block as Tomcat does."""
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        if str(status).startswith(("413", "414")):
-            status = "400 Bad Request"
-            self.close_connection = True
-        super().simple_response(status, msg)
+        """Answer without the application, and say so that the connection ends."""
+        if not str(status).startswith(("413", "414")):
+            super().simple_response(status, msg)
+            return
+        self.close_connection = True
+        self._drain()
+        page = (
+            b"<!doctype html><html><head><title>HTTP Status 400</title></head><body>"
+            b"<h1>HTTP Status 400</h1><p>Request header is too large</p></body></html>"
+        )
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html;charset=utf-8\r\n"
+            f"Content-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            self.conn.wfile.write(head.encode() + page)
+
+    def _drain(self) -> None:
+        # closing with unread bytes resets the connection, and the answer would be lost
+        left = 1 << 20
+        with contextlib.suppress(OSError):
+            while left > 0:
+                line = self.conn.rfile.readline(1 << 16)
+                left -= len(line)
+                if line in {b"\r\n", b"\n", b""}:
+                    return
 
 
 class _Connection(cheroot_server.HTTPConnection):

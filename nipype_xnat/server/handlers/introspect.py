@@ -38,7 +38,7 @@ def search_elements(call: Call) -> Response:
     with call.archive.reading(call.person) as elements:
         c = s.element.c
         counted = sa.select(c.xsi_type, sa.func.count()).group_by(c.xsi_type)
-        counts: dict[str, int] = dict(elements.connection.execute(counted).tuples().all())
+        counts = {row[0]: row[1] for row in elements.connection.execute(counted)}
         rows = []
         for datatype in elements.dictionary:
             if datatype.abstract or datatype.kind == "resource":
@@ -184,7 +184,7 @@ def site_config(call: Call) -> Response:
         rows = elements.connection.execute(
             sa.select(s.setting.c.name, s.setting.c.value).where(s.setting.c.scope == "@site")
         )
-        found.update(rows.tuples().all())
+        found.update({row[0]: row[1] for row in rows})
     if call.method in {"POST", "PUT"}:
         return _set_site_config(call)
     if call.rest.startswith("uptime"):
