@@ -13,6 +13,7 @@ help:
 	@echo "make demo    the main job on a local archive: a cohort through BET and back (FOLDER=$(FOLDER))"
 	@echo "make test    lint, types and the whole test suite"
 	@echo "make lint    ruff and mypy"
+	@echo "make docs    the pages of docs/ as HTML, in build/site"
 	@echo "make build   source distribution and wheel"
 	@echo "make clean   remove what the above made"
 
@@ -41,6 +42,10 @@ lint: $(VENV)/.test
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+docs: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs>=1.5,<2'
+	$(BIN)/mkdocs build --site-dir build/site
 
 build: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
