@@ -48,9 +48,8 @@ def test_code_in_the_docs_can_be_read(name):
     found = blocks(name)
     assert found
     for block in found:
-        if block.lstrip().startswith(">>>"):
-            block = "\n".join(line[4:] for line in block.splitlines())
-        ast.parse(block)
+        prompt = ">>> " if block.startswith(">>> ") else ""
+        ast.parse("\n".join(line.removeprefix(prompt) for line in block.splitlines()))
 
 
 def test_every_page_that_is_linked_is_there():
