@@ -2,19 +2,19 @@
 
 :class:`Interface` is the core client, for a prompt or a script; :class:`XNATSource`,
 :class:`XNATSink` and :class:`XNATQuery` are Nipype interfaces on top of it. Nipype takes half a
-second to import, so what needs it is resolved on first use.
+second to import and the local archive needs an extra, so each name is resolved on first use.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from . import errors
 from ._version import __version__
-from .client import Interface
-from .cohort import Cohort
 from .errors import XNATError
 
 if TYPE_CHECKING:
     from .archive import Archive
+    from .client import Interface
+    from .cohort import Cohort
     from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow
 
 __all__ = [
@@ -30,8 +30,10 @@ __all__ = [
     "errors",
 ]
 
-_ON_FIRST_USE = {
+_HOMES = {
     "Archive": "archive",
+    "Cohort": "cohort",
+    "Interface": "client",
     "XNATQuery": "interfaces",
     "XNATSink": "interfaces",
     "XNATSource": "interfaces",
@@ -40,10 +42,10 @@ _ON_FIRST_USE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ON_FIRST_USE:
+    if name in _HOMES:
         from importlib import import_module
 
-        value = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

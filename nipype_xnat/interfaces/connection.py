@@ -13,7 +13,7 @@ from ..client import Interface
 from ..errors import ConfigurationError
 from ..transport.lifetime import watch_forks
 
-__all__ = ["ConnectionInputSpec", "connect"]
+__all__ = ["ConnectionInputSpec", "CriteriaInputSpec", "connect", "refuse_secrets"]
 
 _SECRETS = frozenset({"user", "pwd", "password", "passwd", "token"})
 
@@ -63,6 +63,24 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
     )
     connections = traits.Range(
         low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
+    )
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        refuse_secrets([key])
+        super().__setattr__(key, value)
+
+
+class CriteriaInputSpec(ConnectionInputSpec):
+    """Inputs that say which sessions are meant."""
+
+    criteria = traits.Either(
+        Str(), traits.List(), hash_files=False, desc="search criteria, as a text or nested tuples"
+    )
+    criteria_level = traits.Enum(
+        "experiment",
+        "subject",
+        usedefault=True,
+        desc="experiments that fulfil the criteria, or all experiments of such subjects",
     )
 
 

@@ -17,12 +17,12 @@ from nipype.interfaces.base import (
 from .. import search
 from ..cohort import Cohort, parse_template
 from ..errors import NothingMatched
-from .connection import ConnectionInputSpec, connect, refuse_secrets
+from .connection import CriteriaInputSpec, connect, refuse_secrets
 
 __all__ = ["XNATQuery"]
 
 
-class XNATQueryInputSpec(ConnectionInputSpec):
+class XNATQueryInputSpec(CriteriaInputSpec):
     """Inputs of XNATQuery."""
 
     templates = traits.Dict(
@@ -32,22 +32,9 @@ class XNATQueryInputSpec(ConnectionInputSpec):
         hash_files=False,
         desc="for each output of the sources to come, a select path down to files or to a resource",
     )
-    criteria = traits.Either(
-        Str(), traits.List(), hash_files=False, desc="search criteria, as a text or nested tuples"
-    )
-    criteria_level = traits.Enum(
-        "experiment",
-        "subject",
-        usedefault=True,
-        desc="experiments that fulfil the criteria, or all experiments of such subjects",
-    )
     raise_on_empty = traits.Bool(
         True, usedefault=True, desc="an empty cohort is an error (incomplete sessions are not)"
     )
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        refuse_secrets([key])
-        super().__setattr__(key, value)
 
 
 class XNATQueryOutputSpec(TraitedSpec):  # type: ignore[misc]

@@ -23,7 +23,7 @@ from ..cohort import Found, find_files, found_of, parse_template
 from ..errors import ConfigurationError, NothingMatched, SelectSyntaxError
 from ..records import Record
 from ..select.identity import view_name
-from .connection import ConnectionInputSpec, connect, refuse_secrets
+from .connection import CriteriaInputSpec, connect, refuse_secrets
 from .templates import fields_of, fill_named, fill_positional
 
 __all__ = ["XNATSource"]
@@ -54,7 +54,7 @@ _RECORD_KEYS = {
 _MEMORY = Path("_nipype") / "xnat_source.json"
 
 
-class XNATSourceInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignore[misc]
+class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignore[misc]
     """Inputs of XNATSource."""
 
     query_template = Str(desc="select path with %s for each argument", hash_files=False)
@@ -68,15 +68,6 @@ class XNATSourceInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ign
     )
     templates = traits.Dict(
         Str, Str, hash_files=False, desc="for each outfield a select path with {infield} in it"
-    )
-    criteria = traits.Either(
-        Str(), traits.List(), hash_files=False, desc="search criteria, as a text or nested tuples"
-    )
-    criteria_level = traits.Enum(
-        "experiment",
-        "subject",
-        usedefault=True,
-        desc="experiments that fulfil the criteria, or all experiments of such subjects",
     )
     record = traits.Dict(
         hash_files=False, desc="a record of XNATQuery: nothing is listed, its files are fetched"
@@ -98,10 +89,6 @@ class XNATSourceInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ign
         desc="put files beside a fetched one that differ from it in their suffix only "
         "(.img and .hdr, .nii.gz and .json, .bval, .bvec)",
     )
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        refuse_secrets([key])
-        super().__setattr__(key, value)
 
 
 class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
