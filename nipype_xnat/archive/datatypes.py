@@ -74,6 +74,7 @@ class DataType:
 
 
 def parse_field(text: str) -> Field | Repeated:
+    """Read one field of the dictionary: its xpath, and its type after a blank."""
     address, _, declared = text.partition(" ")
     if "[]" in address:
         return Repeated(address.replace("[]", ""), declared)
