@@ -85,6 +85,11 @@ class Record:
         return ""
 
     @property
+    def column_names(self) -> frozenset[str]:
+        """Names of the further columns, in lower case."""
+        return frozenset(key.lower() for key, _ in self.fields)
+
+    @property
     def owner(self) -> Address:
         """Address of the element that holds the resource.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path as LocalPath
 from typing import Any
 
 from nipype.interfaces.base import (
@@ -22,7 +22,9 @@ from ..client import Interface
 from ..cohort import Found, find_files, found_of, parse_template
 from ..errors import ConfigurationError, NothingMatched, SelectSyntaxError
 from ..records import Record
+from ..select.grammar import Path
 from ..select.identity import view_name
+from ..select.matching import criteria_level
 from .connection import CriteriaInputSpec, connect, refuse_secrets
 from .templates import fields_of, fill_named, fill_positional
 
@@ -51,7 +53,7 @@ _RECORD_KEYS = {
 }
 
 # in a folder that Nipype does not clean, for nodes whose result file cannot be read
-_MEMORY = Path("_nipype") / "xnat_source.json"
+_MEMORY = LocalPath("_nipype") / "xnat_source.json"
 
 
 class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignore[misc]
@@ -200,7 +202,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         found = self._find(archive, wanted)
         self._check_found(found, archive)
         self._outputs_found = self._deliver(archive, found)
-        self._remember(Path(runtime.cwd))
+        self._remember(LocalPath(runtime.cwd))
         return runtime
 
     def _wanted(self) -> dict[str, list[str]] | None:
@@ -226,11 +228,13 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             template = self._template_of(name)
             rows = self.inputs.query_template_args.get(name) or [[]]
             paths[name] = [text for row in rows for text in fill_positional(template, row, values)]
-        for texts in paths.values():
-            for text in texts:
-                parse_template(text)
+        parsed = [
+            path for texts in paths.values() for text in texts for path in parse_template(text)
+        ]
         if isdefined(self.inputs.criteria) and self.inputs.criteria:
             search.parse(self.inputs.criteria)
+            for path in parsed:
+                criteria_level(path, self.inputs.criteria_level)
         return paths
 
     def _template_of(self, name: str) -> str:
@@ -269,14 +273,21 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         if wanted is None:
             record = self.inputs.record
             return {name: [found_of(record, name)] for name in self._names_of_outputs()}
-        allowed = None
-        if isdefined(self.inputs.criteria) and self.inputs.criteria:
-            allowed = search.matching_ids(
-                archive.transport, search.parse(self.inputs.criteria), self.inputs.criteria_level
-            )
+        allowed: dict[str, Any] = {}
+
+        def find(path: Path) -> Iterator[Found]:
+            found = None
+            if isdefined(self.inputs.criteria) and self.inputs.criteria:
+                level = criteria_level(path, self.inputs.criteria_level)
+                if level not in allowed:
+                    tree = search.parse(self.inputs.criteria)
+                    allowed[level] = search.matching_ids(archive.transport, tree, level)
+                found = allowed[level]
+            return find_files(archive.transport, [path], found)
+
         return {
             name: [
-                self._ordered(find_files(archive.transport, parse_template(text), allowed))
+                self._ordered(each for path in parse_template(text) for each in find(path))
                 for text in texts
             ]
             for name, texts in wanted.items()
@@ -348,7 +359,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     # -- results
 
-    def _remember(self, cwd: Path) -> None:
+    def _remember(self, cwd: LocalPath) -> None:
         memory = cwd / _MEMORY
         memory.parent.mkdir(exist_ok=True)
         values = {
@@ -390,12 +401,12 @@ def _outfields(outfields: Sequence[str] | None, templates: Mapping[str, str] | N
 
 def _deliver_by_resource(
     records: Sequence[Record], fetched: Sequence[transfer.Fetched], cache: Any
-) -> dict[Record, Path]:
+) -> dict[Record, LocalPath]:
     """Hand out each resource's files in a folder of their own."""
     groups: dict[tuple[str, str], list[tuple[Record, transfer.Fetched]]] = {}
     for record, got in zip(records, fetched, strict=True):
         groups.setdefault((record.experiment_id, record.resource_id), []).append((record, got))
-    paths: dict[Record, Path] = {}
+    paths: dict[Record, LocalPath] = {}
     for group in groups.values():
         views = transfer.deliver([got for _, got in group], cache, view_name(group[0][0]))
         for record, got in group:
@@ -403,14 +414,14 @@ def _deliver_by_resource(
     return paths
 
 
-def _files(group: Sequence[Found], paths: Mapping[Record, Path]) -> list[str]:
+def _files(group: Sequence[Found], paths: Mapping[Record, LocalPath]) -> list[str]:
     return [str(paths[each.record]) for each in group]
 
 
-def _folders(group: Sequence[Found], paths: Mapping[Record, Path]) -> list[str]:
+def _folders(group: Sequence[Found], paths: Mapping[Record, LocalPath]) -> list[str]:
     found: dict[str, None] = {}
     for each in group:
-        depth = len(Path(each.record.path).parts)
+        depth = len(LocalPath(each.record.path).parts)
         found[str(paths[each.record].parents[depth - 1])] = None
     return list(found)
 

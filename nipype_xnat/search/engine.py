@@ -82,9 +82,10 @@ def matching_ids(
     (str, frozenset of str)
         ``experiment`` or ``subject``, and the ids of that level.
     """
-    sessions = [name for name in criteria.datatypes if name not in _NOT_SESSIONS]
-    if level == "experiment" and sessions:
-        root = sessions[0]
+    others = [name for name in criteria.datatypes if name not in _NOT_SESSIONS]
+    if level == "experiment" and others:
+        sessions = [name for name in others if name.lower().endswith("sessiondata")]
+        root = (sessions or others)[0]
         columns = [f"{root}/SESSION_ID"]
         key = "session_id"
         found_level = "experiment"

@@ -95,6 +95,7 @@ class FileBatches:
                     holder
                     for holder in session
                     if holder.labels is None
+                    or resource.pattern.anything
                     or resource.pattern.text.isdigit()
                     or any(resource.pattern.matches(label) for label in holder.labels)
                 ]

@@ -15,10 +15,12 @@ from ..records import Record
 from ..tables import Row, rows
 from ..transport import Request, Transport
 
-__all__ = ["SCAN", "SESSION", "Listings", "file_record", "owner_of"]
+__all__ = ["LABELS", "SCAN", "SESSION", "Listings", "file_record", "owner_of"]
 
 SCAN = "xnat:imageScanData"
 SESSION = "xnat:imageSessionData"
+LABELS = f"{SCAN}/file/label".lower()
+"""Column of a joined listing with the labels of the scans' resources."""
 _ASSESSOR = "xnat:imageAssessorData"
 
 
@@ -113,7 +115,7 @@ class Listings:
                 date=row.get("date", ""),
                 scan_id=values.get(f"{SCAN}/ID".lower(), ""),
                 scan_type=values.get(f"{SCAN}/type".lower(), ""),
-                resource_label=values.get(f"{SCAN}/file/label".lower(), ""),
+                resource_label=values.get(LABELS, ""),
                 fields=tuple(row.items()),
             )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..errors import UsageError
 from ..levels import RESOURCE_LEVELS
 from ..records import Record
-from .grammar import Step
+from .grammar import Path, Step
 from .listings import SCAN
 
 __all__ = [
     "accepts",
+    "criteria_level",
     "direction_of",
     "exact_filter",
     "matching",
@@ -98,6 +100,34 @@ def _value(level: str, record: Record, field: str) -> str:
         if joined or ":" in field:
             return joined or record.field(field)
     return record.field(field)
+
+
+def criteria_level(path: Path, level: str) -> str:
+    """Return the level at which criteria can narrow a path.
+
+    Parameters
+    ----------
+    path : Path
+    level : str
+        The level that is wished for: ``experiment`` or ``subject``. A path without experiments can
+        be narrowed by its subjects only.
+
+    Raises
+    ------
+    UsageError
+        If the path names neither.
+    """
+    if level not in ("subject", "experiment"):
+        raise UsageError(f"criteria are about a subject or an experiment, not a {level}")
+    if path.step("experiment") is not None:
+        return level
+    if path.step("subject") is not None:
+        return "subject"
+    raise UsageError(
+        "criteria are about subjects or experiments, and the path names neither",
+        asked=str(path),
+        advice="for example /projects/P/subjects",
+    )
 
 
 def accepts(step: Step, record: Record) -> bool:

@@ -18,7 +18,7 @@ from ..records import Record, scan_segment
 from ..transport import Transport
 from .file_batches import FileBatches, Holder, bare, is_named
 from .grammar import Path, Step
-from .listings import SCAN, SESSION, Listings
+from .listings import LABELS, SCAN, SESSION, Listings
 from .matching import accepts, direction_of, exact_filter, matching, named, order, scan_order
 from .parallel import in_parallel
 
@@ -301,9 +301,11 @@ class Plan:
                     continue
                 any_scan = True
                 labels = tuple(dict.fromkeys(row.resource_label for row in rows))
+                # a server may leave the column out, or a resource may have no label
+                known = with_resources and LABELS in rows[0].column_names and "" not in labels[1:]
                 yield Holder(
                     rows[0].with_values(resource_label=""),
-                    tuple(label for label in labels if label) if with_resources else None,
+                    tuple(label for label in labels if label) if known else None,
                 )
             if not any_scan:
                 self._on_empty(bare(session[0]), f"no scan matches {scan}")

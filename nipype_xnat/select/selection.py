@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..records import Record
 from ..search import Criteria
 from .grammar import ANY, Path, Pattern
+from .matching import criteria_level
 from .plan import Allowed, Plan
 
 if TYPE_CHECKING:
@@ -76,14 +77,17 @@ class Selection(Generic[E]):
 
     def records(self) -> Iterator[Record]:
         """Yield what is known of each element as plain values, without making elements."""
-        allowed = self._allowed()
+        allowed: dict[str, Allowed] = {}
         for path in self.paths:
-            yield from Plan(path, self._archive.transport, allowed=allowed).records()
-
-    def _allowed(self) -> Allowed | None:
-        if self.criteria is None:
-            return None
-        return search.matching_ids(self._archive.transport, self.criteria, self.criteria_level)
+            found = None
+            if self.criteria is not None:
+                level = criteria_level(path, self.criteria_level)
+                if level not in allowed:
+                    allowed[level] = search.matching_ids(
+                        self._archive.transport, self.criteria, level
+                    )
+                found = allowed[level]
+            yield from Plan(path, self._archive.transport, allowed=found).records()
 
     def __iter__(self) -> Iterator[E]:
         from .elements import element_of
@@ -191,15 +195,8 @@ class Selection(Generic[E]):
         CriteriaError
             At once, before any request.
         """
-        if level not in ("subject", "experiment"):
-            raise UsageError(f"criteria are about a subject or an experiment, not a {level}")
         for path in self.paths:
-            if path.step("subject", "experiment") is None:
-                raise UsageError(
-                    "criteria are about subjects or experiments, and the path names neither",
-                    asked=str(path),
-                    advice="for example /projects/P/subjects",
-                )
+            criteria_level(path, level)
         return Selection(self._archive, self.paths, search.parse(constraints), level)
 
     def _down(self, level: str, pattern: str) -> Selection[Any]:

@@ -256,3 +256,23 @@ def test_wrong_password_is_told_as_such(cohort, config):
     source = XNATSource(templates={"t1": ALL_T1}, config=str(config))
     with pytest.raises(NotLoggedIn, match="refused user 'admin'"):
         source.run()
+
+
+def test_criteria_narrow_files_of_subjects_by_their_subjects(cohort, config, fill):
+    for number in range(3):
+        base = f"/data/projects/P/subjects/sub{number}/resources/DOCS/files/d.txt"
+        fill.file(base, b"of sub%d" % number)
+    source = XNATSource(
+        templates={"doc": "/projects/P/subjects/*/resources/DOCS/files"}, config=str(config)
+    )
+    source.inputs.criteria = "xnat:mrSessionData/AGE > 88"
+    assert [read(path) for path in source.run().outputs.doc] == [b"of sub0", b"of sub1"]
+
+
+def test_criteria_about_a_project_s_own_files_are_refused(cohort, config, xnat_archive):
+    source = XNATSource(templates={"doc": "/projects/P/resources/DOCS/files"}, config=str(config))
+    source.inputs.criteria = "xnat:mrSessionData/AGE > 88"
+    xnat_archive.requests.clear()
+    with pytest.raises(ValueError, match="names neither"):
+        source.run()
+    assert not xnat_archive.requests
