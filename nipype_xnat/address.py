@@ -49,7 +49,12 @@ def is_plain_label(name: str) -> bool:
     XNAT does not decode labels in a path, reads a comma as two of them, refuses quotes and escapes
     ``& < >`` before it compares, so any other label needs the resource's number.
     """
-    return is_addressable(name) and name.isascii() and not _NOT_IN_LABELS.intersection(name)
+    return (
+        is_addressable(name)
+        and name.isascii()
+        and name != "NULL"  # XNAT's word for resources without a label
+        and not _NOT_IN_LABELS.intersection(name)
+    )
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,9 @@ class Found:
     record : Record
         The file.
     companions : tuple of Record
-        Files of the same resource and folder whose names differ in their suffix only (``.img`` and
-        ``.hdr``, ``.nii.gz`` and ``.json``).
+        Files of the same resource and folder whose names differ in their suffix only, where the
+        suffixes are of kinds that belong together (``.img`` and ``.hdr``, ``.nii.gz`` and
+        ``.json``).
     """
 
     record: Record
@@ -182,18 +183,21 @@ def find_files(
             on_problem=on_problem,
         )
         # a listing names all files of a resource, so companions cost no request
-        listed: dict[str, list[Record]] = {}
+        listed: dict[tuple[str, str], list[Record]] = {}
         for record in plan.records():
-            listed.setdefault(record.resource_id, []).append(record)
-        sessions_with: set[str] = set()
-        sessions_without: dict[str, Record] = {}
+            listed.setdefault((record.project, record.resource_id), []).append(record)
+        sessions_with: set[tuple[str, str]] = set()
+        sessions_without: dict[tuple[str, str], Record] = {}
         for files in listed.values():
-            for record in files:
-                if narrow is not None or accepts(wanted, record):
-                    sessions_with.add(record.experiment_id)
-                    yield Found(record, _companions(record, files) if narrow is None else ())
-                else:
-                    sessions_without.setdefault(record.experiment_id, record)
+            chosen = [r for r in files if narrow is not None or accepts(wanted, r)]
+            beside = _by_stem(files, chosen)
+            for record in chosen:
+                yield Found(record, beside.get(_stem(record.path), ()))
+            seen = (files[0].project, files[0].experiment_id)
+            if chosen:
+                sessions_with.add(seen)
+            else:
+                sessions_without.setdefault(seen, files[0])
         if on_empty is not None:
             for record, reason in empty:
                 on_empty(record, reason)
@@ -206,18 +210,34 @@ def _note(into: list[tuple[Record, str]], record: Record, reason: str) -> None:
     into.append((record, reason))
 
 
-def _companions(record: Record, files: Sequence[Record]) -> tuple[Record, ...]:
-    key = _stem(record.path)
-    return tuple(other for other in files if other.path != record.path and _stem(other.path) == key)
+_TOGETHER = (
+    *(".nii.gz", ".nii", ".img.gz", ".img", ".hdr.gz", ".hdr", ".mat"),  # NIfTI, Analyze, SPM
+    *(".json", ".bval", ".bvec", ".tsv", ".mgz", ".mgh"),
+    *(".BRIK.gz", ".BRIK", ".HEAD", ".mhd", ".mha", ".raw", ".zraw", ".nrrd", ".nhdr"),
+    *(".par", ".rec", ".PAR", ".REC"),
+)
+"""Suffixes of files that mean something together: an image and its header, or what describes it."""
 
 
-def _stem(path: str) -> tuple[str, str]:
-    """Return folder and name without its suffix (two of them where the last is ``.gz``)."""
+def _stem(path: str) -> tuple[str, str] | None:
+    """Return folder and name without its suffix, None for a file that stands for itself."""
     pure = PurePosixPath(path)
-    name = pure.name
-    if name.endswith(".gz"):
-        name = name[:-3]
-    return str(pure.parent), name.rpartition(".")[0] or name
+    suffix = next((suffix for suffix in _TOGETHER if pure.name.endswith(suffix)), None)
+    return None if suffix is None else (str(pure.parent), pure.name.removesuffix(suffix))
+
+
+def _by_stem(
+    files: Sequence[Record], chosen: Sequence[Record]
+) -> dict[tuple[str, str] | None, tuple[Record, ...]]:
+    """Return the files that belong beside chosen ones, by their stem."""
+    wanted = {record.path for record in chosen}
+    beside: dict[tuple[str, str] | None, tuple[Record, ...]] = {}
+    for record in files:
+        stem = _stem(record.path)
+        if stem is not None and record.path not in wanted:
+            beside[stem] = (*beside.get(stem, ()), record)
+    beside.pop(None, None)
+    return beside
 
 
 @dataclass
@@ -250,11 +270,11 @@ def resolve(
                 )
     tree = None if criteria is None else search.parse(criteria)
     allowed = None if tree is None else search.matching_ids(transport, tree, level)
-    sessions: dict[str, _Session] = {}
+    sessions: dict[tuple[str, str], _Session] = {}
 
     def session_of(record: Record) -> _Session:
         bare = Record(**{key: getattr(record, key) for key in _SESSION_KEYS})
-        return sessions.setdefault(record.experiment_id, _Session(bare))
+        return sessions.setdefault((record.project, record.experiment_id), _Session(bare))
 
     for name, paths in parsed.items():
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
+import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 from .errors import UnreadableAnswer
 from .transport import Answer
 
 __all__ = ["Row", "rows"]
 
+_IN_MEMORY = 8 << 20
+
 Row = dict[str, str]
 """One row of a table: values by column name, all of them strings, empty for null."""
 
 
 def rows(answer: Answer) -> Iterator[Row]:
-    """Yield the rows of a table, as JSON (``ResultSet``) or as CSV.
+    """Return the rows of a table, as JSON (``ResultSet``) or as CSV.
 
-    CSV is decoded while it arrives, so a table of any length needs little memory.
+    The answer is read whole before the first row is given, so that its connection is free for what
+    is asked while rows are worked on; a long CSV waits on disk and is decoded row by row.
 
     Raises
     ------
@@ -27,8 +31,7 @@ def rows(answer: Answer) -> Iterator[Row]:
         failed inside (its classes ProjSubExptList and ProjSubExptAsstList).
     """
     if answer.request.expect == "csv":
-        yield from _csv_rows(answer)
-        return
+        return _csv_rows(answer, _spooled(answer))
     document = answer.json()
     try:
         found = document["ResultSet"]["Result"]
@@ -39,33 +42,32 @@ def rows(answer: Answer) -> Iterator[Row]:
             asked=answer.request.asked,
             status=answer.status,
         ) from None
-    for row in found:
-        yield {key: "" if value is None else str(value) for key, value in row.items()}
+    return (
+        {key: "" if value is None else str(value) for key, value in row.items()} for row in found
+    )
 
 
-def _csv_rows(answer: Answer) -> Iterator[Row]:
-    reader = csv.reader(_lines(answer))
-    header = next(reader, None)
-    if header is None:
-        raise UnreadableAnswer(
-            "the server promised a table and sent an empty body (it swallowed an error of its own)",
-            server=answer.server,
-            asked=answer.request.asked,
-            status=answer.status,
-        )
-    for cells in reader:
-        if cells:
-            yield dict(zip(header, cells, strict=False))
-
-
-def _lines(answer: Answer) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    rest = ""
+def _spooled(answer: Answer) -> IO[bytes]:
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed with its generator)
     for chunk in answer.stream():
-        text = rest + decoder.decode(chunk)
-        *whole, rest = text.split("\n")
-        for line in whole:
-            yield line + "\n"
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest
+        spool.write(chunk)
+    spool.seek(0)
+    return spool
+
+
+def _csv_rows(answer: Answer, spool: IO[bytes]) -> Iterator[Row]:
+    with spool:
+        reader = csv.reader(line.decode("utf-8", "replace") for line in spool)
+        header = next(reader, None)
+        if header is None:
+            raise UnreadableAnswer(
+                "the server promised a table and sent an empty body (it swallowed an error of its "
+                "own)",
+                server=answer.server,
+                asked=answer.request.asked,
+                advice="it may not know a field or a data type of the request; check their names",
+                status=answer.status,
+            )
+        for cells in reader:
+            if cells:
+                yield dict(zip(header, cells, strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import signal
 import sys
@@ -41,10 +42,13 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.certificate) != bool(args.key):
         print("--certificate and --key belong together", file=sys.stderr)
         return 2
+    if not 0 <= args.port <= 65535:
+        print(f"--port {args.port} is no port: 0 (a free one) to 65535", file=sys.stderr)
+        return 2
     try:
         archive = Archive(args.root, Site(context=args.context.rstrip("/")))
-    except Refused as problem:
-        print(problem, file=sys.stderr)
+    except (Refused, OSError) as problem:
+        print(f"cannot open an archive in {args.root}: {problem}", file=sys.stderr)
         return 1
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,7 +62,14 @@ def run(args: argparse.Namespace) -> int:
             return 1
         certificate = (str(args.certificate), str(args.key)) if args.certificate else None
         site = archive.site
-        with archive.running(args.port, args.host, certificate=certificate) as url:
+        with contextlib.ExitStack() as stack:
+            try:
+                url = stack.enter_context(
+                    archive.running(args.port, args.host, certificate=certificate)
+                )
+            except OSError as problem:
+                print(f"cannot serve on {args.host} port {args.port}: {problem}", file=sys.stderr)
+                return 1
             if args.seed == "demo":
                 from nipype_xnat.demo.seed import seed  # images and what makes them: an extra
 

@@ -67,6 +67,12 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
 
     def __setattr__(self, key: str, value: Any) -> None:
         refuse_secrets([key])
+        if key in ("server", "proxy") and isinstance(value, str) and "@" in value:
+            raise ConfigurationError(
+                f"{key} holds an account, which Nipype would write to disk",
+                advice="give the address alone; accounts belong into the configuration file "
+                '("user" and "password", or "proxy" with its own)',
+            )
         super().__setattr__(key, value)
 
 

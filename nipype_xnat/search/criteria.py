@@ -135,10 +135,13 @@ def parse(criteria: str | Sequence[Any] | Criteria) -> Criteria:
     """
     if isinstance(criteria, Criteria):
         return criteria
-    if isinstance(criteria, str):
-        return _of_text(criteria)
-    if isinstance(criteria, Sequence):
-        return _of_list(criteria, criteria)
+    try:
+        if isinstance(criteria, str):
+            return _of_text(criteria)
+        if isinstance(criteria, Sequence):
+            return _of_list(criteria, "a list")
+    except RecursionError:
+        raise CriteriaError("the criteria are nested too deeply") from None
     raise CriteriaError(
         f"criteria are a text or a list of tuples, not {type(criteria).__name__}",
         advice='for example "xnat:mrSessionData/AGE > 80"',
@@ -162,6 +165,8 @@ def _criterion(field: str, operator: str, value: str, whole: object) -> Criterio
             asked=str(whole),
             advice="for example xnat:mrSessionData/AGE",
         )
+    if not all(char.isprintable() or char in "\t\n" for char in value):
+        raise CriteriaError(f"a value with control characters: {value!r}", asked=str(whole))
     if word in _WITHOUT_VALUE:
         value = ""
     if word == "LIKE":

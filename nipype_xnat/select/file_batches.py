@@ -70,7 +70,7 @@ class FileBatches:
         def ask(batch: Sequence[Sequence[Holder]]) -> list[tuple[str, Record]]:
             return [
                 (record.experiment_id, record)
-                for record in self._attributed(batch, address(batch), ask_owner)
+                for record in self._attributed(batch, address, ask_owner)
             ]
 
         def ask_owner(holder: Holder) -> list[Record]:
@@ -129,16 +129,16 @@ class FileBatches:
     def _attributed(
         self,
         batch: Sequence[Sequence[Holder]],
-        address: Address,
+        address: Callable[[Sequence[Sequence[Holder]]], Address],
         ask_owner: Callable[[Holder], list[Record]],
     ) -> list[Record]:
         """Ask for the files of a batch, and give each row its owner.
 
         Where exactly one resource matches, XNAT builds the URI of its files from the lists of the
-        request instead of the ids of the owner (FileList.handleSingleCatalog). Then the holders
-        that may own it are asked one by one; mostly the labels leave only one.
+        request instead of the ids of the owner (FileList.handleSingleCatalog). Mostly the labels
+        leave only one holder that may own it; else the batch is halved until one is left.
         """
-        rows = self._ask.file_rows(address)
+        rows = self._ask.file_rows(address(batch))
         holders = {_key(holder.record): holder for session in batch for holder in session}
         found: list[Record] = []
         strays: list[list[Holder]] = []
@@ -163,6 +163,10 @@ class FileBatches:
         if strays and not found:
             if len(strays[0]) == 1:
                 found = [file_record(strays[0][0].record, row) for row in rows]
+            elif len(batch) > 1:
+                middle = len(batch) // 2
+                found = self._attributed(batch[:middle], address, ask_owner)
+                found = found or self._attributed(batch[middle:], address, ask_owner)
             else:
                 for records in in_parallel(ask_owner, strays[0]):
                     found.extend(records)

@@ -70,10 +70,13 @@ class Pattern:
         return any(expression.fullmatch(name) for name in names)
 
     def __str__(self) -> str:
-        plain = re.fullmatch(r"[^\[\]\"',/=<>!]*", self.text)
-        if not self.literal and plain:
-            return self.text
-        if self.literal and plain and not set("*?") & set(self.text):
+        return self.spelt("[]\"'/")
+
+    def spelt(self, special: str) -> str:
+        """Spell the pattern so that it reads back, quoted where it holds a special character."""
+        wild = not self.literal
+        plain = not set(special) & set(self.text) and self.text.strip() == self.text
+        if wild or (plain and not set("*?") & set(self.text)):
             return self.text
         quote = "'" if '"' in self.text else '"'
         return f"{quote}{self.text}{quote}"
@@ -124,7 +127,8 @@ class Filter:
         )
 
     def __str__(self) -> str:
-        return f"[{self.field}{self.operator}{','.join(map(str, self.values))}]"
+        values = ",".join(value.spelt("[]\"',") for value in self.values)
+        return f"[{self.field}{self.operator}{values}]"
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,11 @@ class Step:
     level: str
     pattern: Pattern = ANY
     filters: tuple[Filter, ...] = ()
+
+    def __post_init__(self) -> None:
+        # XNAT reads an address that lacks a name as that of the element above
+        if not self.pattern.text.strip():
+            raise SelectSyntaxError(f"an empty name for a {self.level}")
 
     @property
     def exact(self) -> bool:
@@ -393,7 +402,7 @@ def _steps(tokens: list[_Token], parent: str, text: str) -> Iterator[list[Step]]
         for more in _steps(rest, level.name, text):
             yield [step, *more]
         return
-    ways = paths_down(parent, level.name)
+    ways = [way for way in paths_down(parent, level.name) if len(way) > 1]
     if not ways:
         raise SelectSyntaxError(f"there is no way down from {parent} to {level.name}", asked=text)
     for way in ways:

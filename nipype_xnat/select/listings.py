@@ -94,6 +94,8 @@ class Listings:
         else:
             address = Address.of("data", "projects", project, "subjects", subject, "experiments")
         wanted = ["ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType"]
+        if project is not None:
+            wanted.append("subject_project")
         wanted += columns
         if scan_columns is not None:
             xsi_type = xsi_type or SESSION
@@ -154,8 +156,15 @@ class Listings:
             )
 
     def resources(self, owner: Record) -> Iterator[Record]:
-        """Yield the resources of one element, those without files too."""
+        """Yield the resources of one element, those without files too.
+
+        Where a scan or the like does not exist, XNAT lists what the element above it has
+        (XNATTemplate); such rows are left out.
+        """
+        category, inside = _category(owner)
         for row in self.table(owner.owner / "resources", "json"):
+            if category and (row.get("category"), row.get("cat_id")) != (category, inside):
+                continue
             yield owner.with_values(
                 resource_id=row.get("xnat_abstractresource_id", ""),
                 resource_label=row.get("label", ""),
@@ -167,16 +176,19 @@ class Listings:
 
     def files(self, resource: Record) -> Iterator[Record]:
         """Yield the files of one resource."""
-        return (
-            file_record(resource, row) for row in self.table(resource.resource / "files", "json")
-        )
+        return self._own_files(resource, resource.resource / "files")
 
     def files_of(self, owner: Record, label: str = "") -> Iterator[Record]:
         """Yield the files of all resources of one element, or of those with a label."""
         address = owner.owner
         if label:
             address = address / ["resources", label]
-        return (file_record(owner, row) for row in self.table(address / "files", "json"))
+        return self._own_files(owner, address / "files")
+
+    def _own_files(self, owner: Record, address: Address) -> Iterator[Record]:
+        for row in self.table(address, "json"):
+            if "URI" not in row or _is_below(owner, owner_of(row["URI"])):
+                yield file_record(owner, row)
 
     def site_assessors(self, project: str, columns: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the assessors that a project owns, each with the id of its session."""
@@ -254,6 +266,27 @@ def owner_of(uri: str) -> dict[str, str]:
             values[names[word]] = parts[position]
         position += 1
     return values
+
+
+def _category(owner: Record) -> tuple[str, str]:
+    """Return how a listing of resources names an owner: its category and id."""
+    if owner.scan_id:
+        return "scans", owner.scan_id
+    if owner.reconstruction_id:
+        return "reconstructions", owner.reconstruction_id
+    if owner.assessor_id:
+        return "assessors", owner.assessor_id
+    return "", ""
+
+
+def _is_below(owner: Record, found: Mapping[str, str]) -> bool:
+    """Tell whether a file's URI lies below the element that was asked for, not above it."""
+    return (
+        bool(owner.scan_id) == ("scan_id" in found)
+        and bool(owner.assessor_id or owner.assessor_label) == ("assessor_id" in found)
+        and bool(owner.reconstruction_id) == ("reconstruction_id" in found)
+        and bool(owner.experiment_id or owner.experiment_label) == ("experiment_id" in found)
+    )
 
 
 def file_record(owner: Record, row: Row) -> Record:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
+from ..address import is_addressable
 from ..errors import AnswerError, BadRequest, CannotReachServer, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
@@ -29,6 +30,7 @@ log = logging.getLogger("nipype_xnat.select")
 Allowed = tuple[str, frozenset[str]]
 """What criteria let through: ``experiment`` or ``subject``, and the ids of that level."""
 
+_FEW = 3
 _EXPERIMENT_COLUMNS = frozenset(
     {"ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType"}
 )
@@ -85,9 +87,9 @@ class Plan:
         above = self.path.steps[:-1]
         if self.allowed is not None or not all(step.exact for step in above):
             return False
-        # below an experiment XNAT has routes only with the subject or by the experiment's id alone
-        levels = [step.level for step in above]
-        return "experiment" not in levels or "subject" in levels or levels[0] == "experiment"
+        # an experiment is looked up first: XNAT finds it below any subject of its project, and has
+        # routes to its scans only by its id or with the subject
+        return all(step.level != "experiment" for step in above)
 
     def _direct(self) -> Iterator[Record]:
         parent = named(self.path.steps[:-1])
@@ -210,7 +212,7 @@ class Plan:
         ]
         xsi_type = exact_filter(step, "xsiType")
         one_subject = subject.pattern.text if subject is not None and subject.exact else None
-        found = self._ask.experiments(
+        joined: Iterable[Record] = self._ask.experiments(
             project,
             one_subject,
             xsi_type=xsi_type,
@@ -218,6 +220,7 @@ class Plan:
             scan_columns=None if scan is None else [c.field for c in scan.filters],
             with_resources=with_resources,
         )
+        found = self._with_labels_of(project, joined)
         subjects: frozenset[str] | None = None
         if subject is not None and subject.filters and project is not None:
             subjects = frozenset(record.subject_id for record in self._subjects(project, subject))
@@ -234,6 +237,22 @@ class Plan:
             )
         )
         return iter(sorted(kept, key=order))
+
+    def _with_labels_of(self, project: str | None, found: Iterable[Record]) -> list[Record]:
+        """Give shared subjects the labels that they have in this project.
+
+        The listing has the labels of their own project (a join, without regard to sharing).
+        """
+        records = list(found)
+        if project is None or all(
+            record.field("subject_project") in ("", project) for record in records
+        ):
+            return records
+        labels = {record.subject_id: record.subject_label for record in self._ask.subjects(project)}
+        return [
+            record.with_values(subject_label=labels.get(record.subject_id, record.subject_label))
+            for record in records
+        ]
 
     def _below_experiments(self) -> Iterator[Record]:
         experiment = next(step for step in self.path.steps if step.level == "experiment")
@@ -333,18 +352,27 @@ class Plan:
         def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
             scans = [holder.record for session in batch for holder in session]
             # types are the same in all sessions where ids may differ, and pick only what is meant
-            if by_type and all(record.scan_type for record in scans):
+            if by_type and all(_is_type_for_address(record.scan_type) for record in scans):
                 names = {scan_segment(record.scan_type) for record in scans}
             else:
                 names = {scan_segment(record.scan_id) for record in scans}
             return ["scans", ",".join(sorted(names))]
 
-        yield from self._batches.files(
-            (list(group) for _, group in groupby(holders, key=lambda h: h.record.experiment_id)),
-            inside,
-            resource,
-            step,
-        )
+        yield from self._files_by_session(holders, inside, resource, step)
+
+    def _files_by_session(
+        self,
+        holders: Iterable[Holder],
+        inside: Callable[[Sequence[Sequence[Holder]]], Sequence[str]],
+        resource: Step,
+        step: Step,
+    ) -> Iterator[Record]:
+        # a shared session is seen in several projects: each sees it for itself
+        for _, of_project in groupby(holders, key=lambda holder: holder.record.project):
+            sessions = groupby(of_project, key=lambda holder: holder.record.experiment_id)
+            yield from self._batches.files(
+                (list(group) for _, group in sessions), inside, resource, step
+            )
 
     # -- resources of sessions, assessors, reconstructions
 
@@ -354,17 +382,14 @@ class Plan:
         if len(below) == 1 or below[0].filters:
             yield from self._resources_of(sessions, below)
             return
-        yield from self._batches.files(
-            ([Holder(record)] for record in sessions), lambda batch: (), below[0], below[1]
+        yield from self._files_by_session(
+            (Holder(record) for record in sessions), lambda batch: (), below[0], below[1]
         )
 
     def _assessors(self, sessions: Iterator[Record], below: Sequence[Step]) -> Iterator[Record]:
         step = below[0]
 
-        def ask(session: Record) -> list[Record]:
-            return list(self._inside(session, step))
-
-        owners = (record for found in in_parallel(ask, sessions) for record in found)
+        owners = self._owners(sessions, step)
         if len(below) == 1:
             yield from owners
             return
@@ -379,10 +404,36 @@ class Plan:
             ids = sorted({h.record.assessor_id for session in batch for h in session})
             return ["assessors", ",".join(ids), *([direction] if direction else [])]
 
-        grouped = groupby(holders, key=lambda holder: holder.record.experiment_id)
-        yield from self._batches.files(
-            (list(group) for _, group in grouped), inside, resource, below[2]
-        )
+        yield from self._files_by_session(holders, inside, resource, below[2])
+
+    def _owners(self, sessions: Iterable[Record], step: Step) -> Iterator[Record]:
+        """Yield the assessors or reconstructions of sessions that a step selects."""
+
+        def ask(session: Record) -> list[Record]:
+            return list(self._inside(session, step))
+
+        for project, group in groupby(sessions, key=lambda record: record.project):
+            asked = list(group)
+            known: dict[str, list[Record]] = {}
+            if step.level == "assessor" and len(asked) > _FEW:
+                # one table for all that the project owns; shared sessions bring their own
+                own = {r.experiment_id: r for r in asked if not _is_shared(r, project)}
+                columns = [condition.field for condition in step.filters]
+                for record in self._ask.site_assessors(project, columns):
+                    session = own.get(record.experiment_id)
+                    if session is not None and accepts(step, record):
+                        known.setdefault(record.experiment_id, []).append(
+                            session.with_values(
+                                assessor_id=record.assessor_id,
+                                assessor_label=record.assessor_label,
+                                fields=record.fields,
+                            )
+                        )
+                asked = [r for r in asked if r.experiment_id not in own]
+                for session_id in own:
+                    yield from sorted(known.get(session_id, ()), key=scan_order)
+            for found in in_parallel(ask, asked):
+                yield from found
 
     def _inside(self, session: Record, step: Step) -> Iterator[Record]:
         """Yield the scans, assessors or reconstructions of one session that a step selects."""
@@ -426,3 +477,17 @@ class Plan:
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
+
+
+def _is_shared(record: Record, project: str) -> bool:
+    return record.field("subject_project") not in ("", project)
+
+
+def _is_type_for_address(name: str) -> bool:
+    """Tell whether a scan's type can stand for its scans in an address."""
+    return (
+        is_addressable(scan_segment(name))
+        and name not in ("*", "ALL", "NULL")
+        and "[" not in name
+        and "*" not in name
+    )

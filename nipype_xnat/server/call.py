@@ -55,6 +55,24 @@ class HttpFailure(Exception):
         self.headers = headers
 
 
+class _Whole:
+    """A body of known length: what ends early is an error, not a shorter file."""
+
+    def __init__(self, source: Readable, length: int):
+        self._source = source
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        """Read from the body."""
+        if not self._left:
+            return b""
+        data = self._source.read(self._left if size < 0 else min(size, self._left))
+        if not data:
+            raise HttpFailure(400, "The body ended before its Content-Length.")
+        self._left -= len(data)
+        return data
+
+
 def escape(text: str) -> str:
     """Escape a value as XNAT does before it uses one."""
     return text.translate(_ESCAPES)
@@ -278,7 +296,8 @@ class Call:
         if not length and not (length is None and streaming and self._chunked):
             raise HttpFailure(500, "The size of the body must be known and not zero.")
         disposition = self.param("filename") or ""
-        yield Part(disposition, cast(Readable, self.stream))
+        whole = cast(Readable, self.stream)
+        yield Part(disposition, whole if length is None else _Whole(whole, length))
 
     @property
     def _chunked(self) -> bool:

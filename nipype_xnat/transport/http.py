@@ -7,7 +7,9 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +22,7 @@ from .._version import __version__
 from ..errors import CannotReachServer, ConfigurationError, NotLoggedIn, ServerBroken
 from . import refusals
 from .credentials import Credentials
-from .lifetime import at_exit, watch_forks
+from .lifetime import abandon, at_exit, end_abandoned, watch_forks
 from .request import Answer, Request
 
 __all__ = ["HttpTransport"]
@@ -104,97 +106,75 @@ class HttpTransport:
     @property
     def logged_in(self) -> bool:
         """Whether a login session is open now."""
-        return self._logged_in
+        return self._session is not None and self._session.opened
 
     def _forget(self) -> None:
         """Drop connections and session without a word to the server: they belong to a parent."""
         self._lock = threading.Lock()
-        self._http: requests.Session | None = None
-        self._logged_in = False
+        self._session: _Session | None = None
 
     after_fork = _forget
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the answer; see :class:`Transport`."""
         attempt = 0
-        renewed = False
+        renewed = self.credentials.anonymous
         while True:
-            generation = self._log_in()
+            session = self._log_in()
             try:
-                answer = self._send_once(request)
+                answer = self._send_once(request, session.http)
+                if answer.status in _RETRY_STATUS and request.may_repeat and attempt < self.retries:
+                    after = answer.headers.get("retry-after")
+                    answer.close()
+                    self._wait(attempt, after, f"status {answer.status}", request)
+                    attempt += 1
+                    continue
+                return refusals.checked(answer, self.account)
+            except NotLoggedIn:
+                # 401, or a login page in one of its guises: the session ended in mid-run
+                if renewed:
+                    raise
+                renewed = True
+                self._end(session)
             except CannotReachServer as error:
                 if attempt >= self.retries or not request.may_repeat:
                     raise
                 self._wait(attempt, None, str(error), request)
                 attempt += 1
-                continue
-            if answer.status == 401 and not self.credentials.anonymous and not renewed:
-                # the session ended in mid-run: once more with a new one
-                answer.close()
-                self._renew(generation)
-                renewed = True
-                continue
-            if answer.status in _RETRY_STATUS and request.may_repeat and attempt < self.retries:
-                after = answer.headers.get("retry-after")
-                answer.close()
-                self._wait(attempt, after, f"status {answer.status}", request)
-                attempt += 1
-                continue
-            return refusals.checked(answer, self.account)
 
     def close(self) -> None:
         """Log out and give up all connections; a later request logs in again."""
         with self._lock:
-            http, logged_in = self._http, self._logged_in
-            self._http, self._logged_in = None, False
-        if http is None:
-            return
-        if logged_in:
-            # over a connection of its own: when a process ends, the pool's are closed already
-            with self._new_http() as farewell:
-                farewell.cookies.update(http.cookies)
-                try:
-                    farewell.delete(
-                        self._server + "/data/JSESSION",
-                        timeout=(self.timeout[0], 15.0),
-                        allow_redirects=False,
-                    )
-                except requests.RequestException as error:
-                    log.debug("log-out from %s failed: %s", self._server, type(error).__name__)
-        http.close()
+            session = self._session
+        if session is not None:
+            self._end(session)
 
     # -- the login session
 
-    def _log_in(self) -> requests.Session:
+    def _log_in(self) -> _Session:
+        end_abandoned()
         with self._lock:
-            if self._http is None:
-                self._http = self._new_http()
-                at_exit(self.close)
-            if not self._logged_in and not self.credentials.anonymous:
-                self._open_session(self._http)
-                self._logged_in = True
-            return self._http
+            if self._session is None:
+                http = self._new_http()
+                new_http = partial(_new_http, self._server, 1, self.verify, self.proxy)
+                session = _Session(http, partial(_log_out, self._server, new_http))
+                if not self.credentials.anonymous:
+                    self._open_session(http)
+                    session.opened = True
+                self._session = session
+                at_exit(session)
+                weakref.finalize(self, abandon, session).atexit = False
+            return self._session
 
-    def _renew(self, ended: requests.Session) -> None:
+    def _end(self, session: _Session) -> None:
         with self._lock:
-            # another thread may have renewed it meanwhile
-            if self._http is ended:
-                ended.close()
-                self._http, self._logged_in = None, False
+            # another thread may have a new one already
+            if self._session is session:
+                self._session = None
+        session.end()
 
     def _new_http(self) -> requests.Session:
-        http = requests.Session()
-        http.headers["User-Agent"] = USER_AGENT
-        # files come as they are stored: a transparent gunzip would break .nii.gz and digests
-        http.headers["Accept-Encoding"] = "identity"
-        http.auth = _NoAuth()
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self.connections, pool_block=True)
-        http.mount(self._server, adapter)
-        if self.verify is not None:
-            http.verify = self.verify
-        if self.proxy:
-            http.proxies = {"http": self.proxy, "https": self.proxy}
-        return http
+        return _new_http(self._server, self.connections, self.verify, self.proxy)
 
     def _open_session(self, http: requests.Session) -> None:
         password = self.credentials.password()
@@ -234,22 +214,21 @@ class HttpTransport:
                 continue
             break
         refusals.check_login(response, self._server, self.account)
-        if not http.cookies.get("JSESSIONID"):
+        usable = self._server.startswith("https:")
+        kept = [c for c in http.cookies if c.name == "JSESSIONID" and (usable or not c.secure)]
+        if not kept:
+            # no cookie, or one that would not go back to an address without TLS
             http.cookies.set("JSESSIONID", response.text.split(";")[0].strip())
         log.debug("logged in to %s as %s", self._server, self.account)
 
     # -- one exchange
 
-    def _send_once(self, request: Request) -> Answer:
+    def _send_once(self, request: Request, http: requests.Session) -> Answer:
         url = self._server + str(request.address)
         headers = dict(request.headers)
         if request.body is not None:
             headers.setdefault("Content-Type", request.body.content_type)
         method = request.method
-        with self._lock:
-            http = self._http
-        if http is None:  # closed by another thread: the next round logs in again
-            return Answer(request, 401, {}, iter(()), server=self._server)
         for _ in range(_MAX_REDIRECTS + 1):
             started = time.perf_counter()
             response = self._one_response(http, method, url, request, headers)
@@ -388,8 +367,10 @@ class HttpTransport:
     # -- pickling: a place to log in again from, never a session
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("_server", "credentials", "verify", "connections", "timeout", "retries", "proxy")
-        return {name: self.__dict__[name] for name in names}
+        names = ("_server", "credentials", "verify", "connections", "timeout", "retries")
+        state = {name: self.__dict__[name] for name in names}
+        state["proxy"] = without_account(self.proxy) if self.proxy else self.proxy
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -406,7 +387,7 @@ def _checked_server(server: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(
-            f"{refuse_secret(text)!r} is not the address of a server",
+            f"{without_account(text)!r} is not the address of a server",
             advice="give a full address, such as https://xnat.example.org",
         )
     if parts.username or parts.password:
@@ -423,7 +404,66 @@ def _checked_server(server: str) -> str:
     return text
 
 
-def refuse_secret(address: str) -> str:
+class _Session:
+    """One login session and its connections, apart from who uses them.
+
+    Parameters
+    ----------
+    http : requests.Session
+    log_out : callable
+        Gets the cookies of the session, and ends it on the server.
+    """
+
+    def __init__(
+        self, http: requests.Session, log_out: Callable[[requests.cookies.RequestsCookieJar], None]
+    ) -> None:
+        self.http = http
+        self.opened = False
+        self._log_out = log_out
+        self._pid = os.getpid()
+
+    def end(self) -> None:
+        """Log out, once, in the process that logged in."""
+        if os.getpid() != self._pid:
+            return
+        opened, self.opened = self.opened, False
+        if opened:
+            self._log_out(self.http.cookies)
+        self.http.close()
+
+
+def _new_http(
+    server: str, connections: int, verify: bool | str | None, proxy: str | None
+) -> requests.Session:
+    http = requests.Session()
+    http.headers["User-Agent"] = USER_AGENT
+    # files come as they are stored: a transparent gunzip would break .nii.gz and digests
+    http.headers["Accept-Encoding"] = "identity"
+    http.auth = _NoAuth()
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
+    http.mount(server, adapter)
+    if verify is not None:
+        http.verify = verify
+    if proxy:
+        http.proxies = {"http": proxy, "https": proxy}
+    return http
+
+
+def _log_out(
+    server: str,
+    new_http: Callable[[], requests.Session],
+    cookies: requests.cookies.RequestsCookieJar,
+) -> None:
+    # over a connection of its own: when a process ends, the pool's are closed already
+    with new_http() as farewell:
+        farewell.cookies.update(cookies)
+        try:
+            farewell.delete(server + "/data/JSESSION", timeout=15.0, allow_redirects=False)
+        except requests.RequestException as error:
+            log.debug("log-out from %s failed: %s", server, type(error).__name__)
+
+
+def without_account(address: str) -> str:
     """Return an address without what stands before an ``@``."""
     scheme, mark, rest = address.partition("://")
     if not mark:

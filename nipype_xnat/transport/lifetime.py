@@ -10,19 +10,24 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Callable
+from collections import deque
 from multiprocessing import util
 from typing import Protocol
 
-__all__ = ["at_exit", "watch_forks"]
+__all__ = ["abandon", "at_exit", "end_abandoned", "watch_forks"]
 
 
 class _Forkable(Protocol):
     def after_fork(self) -> None: ...
 
 
+class _Endable(Protocol):
+    def end(self) -> None: ...
+
+
 _watched: weakref.WeakSet[_Forkable] = weakref.WeakSet()
-_closers: list[tuple[int, weakref.WeakMethod[Callable[[], None]]]] = []
+_open: weakref.WeakSet[_Endable] = weakref.WeakSet()
+_abandoned: deque[_Endable] = deque()
 _hooked_in = 0
 
 
@@ -31,33 +36,42 @@ def watch_forks(thing: _Forkable) -> None:
     _watched.add(thing)
 
 
-def at_exit(close: Callable[[], None]) -> None:
-    """Call a bound method when this process ends, if its object still lives then.
+def at_exit(session: _Endable) -> None:
+    """End a session when this process ends, if it still lives then.
 
-    Children of a fork do not call it.
+    Children of a fork do not end it.
     """
     global _hooked_in
     pid = os.getpid()
-    _closers.append((pid, weakref.WeakMethod(close)))
+    _open.add(session)
     if _hooked_in != pid:
         if _hooked_in == 0:
-            atexit.register(_close_all)
-        # a worker of a pool forgets its parent's finalizers when it starts: one for each process
-        util.Finalize(None, _close_all, exitpriority=100)
+            atexit.register(_end_all)
+        # a pool's worker forgets its parent's finalizers, so each process has its own
+        util.Finalize(None, _end_all, exitpriority=100)
         _hooked_in = pid
 
 
-def _close_all() -> None:
-    pid = os.getpid()
-    while _closers:
-        owner, reference = _closers.pop()
-        close = reference()
-        if owner == pid and close is not None:
-            close()
+def abandon(session: _Endable) -> None:
+    """Note a session whose owner is gone; the garbage collector must not wait for a network."""
+    _abandoned.append(session)
+
+
+def end_abandoned() -> None:
+    """End the sessions whose owners are gone."""
+    while _abandoned:
+        _abandoned.popleft().end()
+
+
+def _end_all() -> None:
+    end_abandoned()
+    for session in list(_open):
+        session.end()
 
 
 def _in_child() -> None:
-    _closers.clear()
+    _open.clear()
+    _abandoned.clear()
     for thing in list(_watched):
         thing.after_fork()
 

@@ -129,7 +129,7 @@ def test_a_pickled_connection_logs_in_again_from_its_file(xnat_archive, config):
     with Interface(config=config) as client:
         list(client.select("/projects"))
         copy = pickle.loads(pickle.dumps(client))
-        session = client.transport._http.cookies.get("JSESSIONID")
+        session = client.transport._session.http.cookies.get("JSESSIONID")
         assert session and session not in repr(pickle.dumps(client))
         assert copy.select("/projects").get() == []
         copy.disconnect()
