@@ -16,7 +16,7 @@ from typing import Any
 
 from . import search
 from .errors import AnswerError, CannotReachServer, SelectSyntaxError
-from .levels import RESOURCE_LEVELS
+from .levels import LEVELS, RESOURCE_LEVELS
 from .records import Record
 from .select import grammar
 from .select.grammar import Path, Step
@@ -142,7 +142,8 @@ def parse_template(text: str) -> list[Path]:
     for path in paths:
         if path.level != "file" and path.level not in RESOURCE_LEVELS:
             raise SelectSyntaxError(
-                f"the template ends at a {path.level}, but files (or a whole resource) are wanted",
+                f"the template ends at {LEVELS[path.level].plural}, but files (or a resource) are "
+                "wanted",
                 asked=text,
                 advice="end it with /resources/LABEL/files/* (files) or /resources/LABEL (folder)",
             )

@@ -67,9 +67,9 @@ def connection(
 ) -> Connection:
     """Find out which server to ask, and as whom.
 
-    What is given wins; what is missing is looked for in ``config``, in netrc (``NETRC`` or
-    ``~/.netrc``), in the file that ``NIPYPE_XNAT_CONFIG`` names, and at last asked for when a
-    person sits at a terminal.
+    What is given wins; what is missing is looked for in ``config``, in the file that
+    ``NIPYPE_XNAT_CONFIG`` names (where it is about this server), in netrc (``NETRC`` or
+    ``~/.netrc``), and at last asked for when a person sits at a terminal.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ def connection(
     ConfigurationError
         If something is missing, or a file cannot be read.
     """
-    if config is None and server is None and user is None:
-        config = os.environ.get(CONFIG_VARIABLE) or None
+    if config is None and user is None and not anonymous:
+        config = _named_file(server)
     if config is not None:
         found = _of_file(Path(config).expanduser(), verify, proxy)
         if server is not None and found.server.rstrip("/") != server.rstrip("/"):
@@ -127,6 +127,18 @@ def connection(
     return Connection(
         server, Credentials(user, password or getpass.getpass()), verify, proxy, "terminal"
     )
+
+
+def _named_file(server: str | None) -> Path | None:
+    """Return the file that the environment names, where it is about this server."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    if server is None:
+        return path
+    about = str(_read(path).get("server", ""))
+    return path if about.rstrip("/") == server.rstrip("/") else None
 
 
 def _of_file(path: Path, verify: bool | str | None, proxy: str | None) -> Connection:

@@ -73,6 +73,9 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
                 advice="give the address alone; accounts belong into the configuration file "
                 '("user" and "password", or "proxy" with its own)',
             )
+        if key in ("config", "cache_dir") and isinstance(value, str) and value:
+            # a node runs in a folder of its own, where a relative path would mean something else
+            value = str(Path(value).expanduser().absolute())
         super().__setattr__(key, value)
 
 
@@ -114,7 +117,6 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
     values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
     values["event_reason"] = event_reason
     if "config" in values:
-        values["config"] = str(Path(values["config"]).expanduser())
         values.pop("server", None)
     return _shared.get(values)
 

@@ -141,6 +141,7 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         refuse_secrets(inputs)
         self._infields = infields
         self._stored: list[dict[str, Any]] | None = None
+        self._own: set[str] = set()
         super().__init__(**inputs)
         for name in infields or ():
             self.inputs.add_trait(name, traits.Any)
@@ -151,7 +152,7 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         return add_traits(base, ["stored", "address"])
 
     def _run_interface(self, runtime: Any) -> Any:
-        files = self._files()
+        self._files(())  # what cannot be stored is told before any request
         archive = connect(self.inputs, _text(self.inputs.event_reason))
         place = Place(
             project=self.inputs.project_id,
@@ -165,7 +166,8 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         )
         owner = container(archive, place, share=self.inputs.share, create=self.inputs.create)
         self._stored = []
-        for label, paths in files.items():
+        names = (owner.subject_id, owner.subject_label, owner.experiment_id, owner.experiment_label)
+        for label, paths in self._files(names).items():
             self._stored += self._store(archive, owner, label, paths)
         return runtime
 
@@ -210,15 +212,22 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     # -- which file goes where
 
-    def _files(self) -> dict[str, dict[str, Path]]:
-        """Return for each resource its files by their paths within it, before any request."""
+    def _files(self, names: Iterable[str]) -> dict[str, dict[str, Path]]:
+        """Return for each resource its files by their paths within it.
+
+        Parameters
+        ----------
+        names : iterable of str
+            What subject and experiment are called, besides what the inputs say.
+        """
+        self._own = {*names, self.inputs.subject_id, self.inputs.experiment_id} - {""}
         found: dict[str, dict[str, Path]] = {}
         for key, value in sorted(self.inputs._outputs.items()):
             if value is None or not isdefined(value):
                 continue
             label, folder = _where(key)
             resource = found.setdefault(label, {})
-            for inner, source in self._apart(list(_flat(value))):
+            for inner, source in self._apart(list(_flat(value, key))):
                 name = self._substituted("/".join(part for part in (folder, inner) if part))
                 other = resource.get(name)
                 if other is not None and other != source:
@@ -250,7 +259,12 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         path = path.absolute()
         prefix = self._parameters(path)
         if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            inside = list(_files_in(path))
+            if not inside:
+                raise UsageError(
+                    f"the folder {path} is empty: there is nothing to store",
+                    advice="did the node before fail without saying so?",
+                )
             for each in inside:
                 yield prefix + each.relative_to(path).as_posix(), each
         elif path.is_file():
@@ -264,11 +278,9 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         """Return the folders of iterables in a path, so that their results stay apart."""
         if not self.inputs.parameterization:
             return ""
-        own = (self.inputs.subject_id, self.inputs.experiment_id)
+        parts = path.parent.parts
         kept = [
-            part
-            for part in path.parent.parts
-            if re.match(r"_[A-Za-z]\w*?_.+", part) and not any(name in part for name in own)
+            part for part in parts if _PARAMETER.fullmatch(part) and not _names(part, self._own)
         ]
         return "".join(part + "/" for part in kept)
 
@@ -291,6 +303,44 @@ def _where(key: str) -> tuple[str, str]:
     return label, "/".join(folder for folder in folders if not folder.startswith("@"))
 
 
+# _name_value, or the digest that Nipype uses for long ones (parameterize_dirs=false)
+_PARAMETER = re.compile(r"_[A-Za-z]\w*?_.+|[0-9a-f]{40}")
+_OF_SUBJECT = re.compile(
+    r"_(?:sub|subj|subject|sid|ses|sess|session|exp|experiment|id)(?:_?(?:id|label))?_(.+)"
+)
+
+
+def _names(part: str, own: set[str]) -> bool:
+    """Tell whether a folder of iterables says no more than the subject or the session."""
+    found = _OF_SUBJECT.fullmatch(part)
+    return found is not None and found.group(1) in own
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Yield all files of a folder, also behind links, sorted.
+
+    Raises
+    ------
+    UsageError
+        For a link that leads nowhere, or round in a circle.
+    """
+    for root, folders, names in os.walk(folder, followlinks=True):
+        here = Path(root)
+        folders.sort()
+        for name in folders:
+            if (here / name).is_symlink() and (here / name).resolve() in (here, *here.parents):
+                raise UsageError(f"the link {here / name} leads round in a circle")
+        for name in sorted(names):
+            path = here / name
+            if path.is_file():
+                yield path
+            elif path.is_symlink():
+                raise UsageError(
+                    f"the link {path} leads nowhere, so what it stands for cannot be stored",
+                    advice="mend or remove it",
+                )
+
+
 def _position(path: Path) -> str:
     """Return the folder of a MapNode's element, empty where a file comes from no MapNode."""
     parts = path.parts
@@ -299,14 +349,18 @@ def _position(path: Path) -> str:
     return parts[len(parts) - 1 - parts[::-1].index("mapflow") + 1] + "/"
 
 
-def _flat(value: Any) -> Iterator[str]:
+def _flat(value: Any, key: str) -> Iterator[str]:
     if isinstance(value, (str, os.PathLike)):
         yield os.fspath(value)
     elif isinstance(value, Iterable):
         for each in value:
-            yield from _flat(each)
+            yield from _flat(each, key)
     else:
-        raise UsageError(f"{value!r} is neither a file nor a list of files")
+        raise UsageError(
+            f"{key!r} is no input of XNATSink, so it would be stored, but {value!r} is neither a "
+            "file nor a list of files",
+            advice="check the spelling of the input",
+        )
 
 
 def _text(value: Any) -> str:

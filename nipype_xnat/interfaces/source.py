@@ -20,7 +20,7 @@ from nipype.interfaces.io import IOBase, add_traits
 from .. import search, transfer
 from ..client import Interface
 from ..cohort import Found, find_files, found_of, parse_template
-from ..errors import ConfigurationError, NothingMatched, SelectSyntaxError
+from ..errors import ConfigurationError, NotFound, NothingMatched, SelectSyntaxError
 from ..records import Record
 from ..select.grammar import Path
 from ..select.identity import view_name
@@ -155,6 +155,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         self._outfields = list(outfields) if outfields else None
         self._templates = dict(templates) if templates else None
         self._outputs_found: dict[str, Any] | None = None
+        self._reasons: dict[str, str] = {}
         self._fields = _infields(infields, templates)
         self._out = _outfields(outfields, templates)
         dynamic = {name: inputs.pop(name) for name in self._fields if name in inputs}
@@ -274,6 +275,10 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             record = self.inputs.record
             return {name: [found_of(record, name)] for name in self._names_of_outputs()}
         allowed: dict[str, Any] = {}
+        reasons: list[str] = []
+
+        def note(record: Record, reason: str) -> None:
+            reasons.append(f"{record.place}: {reason}")
 
         def find(path: Path) -> Iterator[Found]:
             found = None
@@ -283,15 +288,21 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                     tree = search.parse(self.inputs.criteria)
                     allowed[level] = search.matching_ids(archive.transport, tree, level)
                 found = allowed[level]
-            return find_files(archive.transport, [path], found)
+            return find_files(archive.transport, [path], found, on_empty=note)
 
-        return {
-            name: [
-                self._ordered(each for path in parse_template(text) for each in find(path))
-                for text in texts
-            ]
-            for name, texts in wanted.items()
-        }
+        def all_of(text: str) -> list[Found]:
+            reasons.clear()
+            try:
+                found = self._ordered(each for path in parse_template(text) for each in find(path))
+                if not found and reasons:
+                    self._reasons[text] = "; ".join(dict.fromkeys(reasons[:3]))
+                return found
+            except NotFound as error:
+                # an element that the template names: whether that matters raise_on_empty says
+                self._reasons[text] = error.message
+                return []
+
+        return {name: [all_of(text) for text in texts] for name, texts in wanted.items()}
 
     def _ordered(self, found: Iterable[Found]) -> list[Found]:
         if not self.inputs.sort_filelist:
@@ -308,13 +319,20 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             texts = (self._wanted() or {}).get(name, [])
             for number, group in enumerate(groups):
                 if not group:
-                    empty.append(f"{name}: {texts[number] if texts else 'its record is empty'}")
+                    text = texts[number] if texts else "its record is empty"
+                    reason = self._reasons.get(text)
+                    empty.append(f"{name}: {text}" + (f" ({reason})" if reason else ""))
         if empty:
+            where = ""
+            if isdefined(self.inputs.criteria) and self.inputs.criteria:
+                where = f", where {search.parse(self.inputs.criteria)}"
             raise NothingMatched(
-                "no files for " + "; ".join(empty),
+                "no files for " + "; ".join(empty) + where,
                 server=archive.server,
-                advice="check names and case, or try the path with archive.select(...); "
-                "raise_on_empty=False lets the node go on without",
+                advice="check names and case"
+                + (" and the criteria" if where else "")
+                + ", or try the path with archive.select(...); raise_on_empty=False lets the node "
+                "go on without",
             )
 
     def _deliver(
@@ -338,6 +356,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                 self._shaped(name, _folders(group, paths) if folder else _files(group, paths))
                 for group in groups
             ]
+            if len(values) > 1:
+                values = [None if value is Undefined else value for value in values]
             outputs[name] = values[0] if len(values) == 1 else values or None
         outputs.update(_identity([each.record for each in every]))
         outputs["manifest"] = _manifest(archive, fetched)

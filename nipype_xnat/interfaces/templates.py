@@ -15,6 +15,7 @@ from ..errors import SelectSyntaxError
 __all__ = ["fields_of", "fill_named", "fill_positional"]
 
 _FIELD = re.compile(r"[A-Za-z_]\w*")
+_PERCENT = re.compile(r"%[-+ 0#]*\d*(?:\.\d+)?[A-Za-z]")
 
 
 def fields_of(template: str) -> list[str]:
@@ -79,14 +80,26 @@ def fill_positional(
         values[argument] if isinstance(argument, str) and argument in values else argument
         for argument in arguments
     ]
+    wanted = len(_PERCENT.findall(template.replace("%%", "")))
+    if wanted != len(found):
+        raise SelectSyntaxError(
+            f"the template has {wanted} places for arguments and gets {len(found)}",
+            asked=template,
+            advice="one argument in query_template_args for each %s, a literal % is written %%; in "
+            "a MapNode assign the whole dict: node.inputs.query_template_args = {...}",
+        )
     for row in _rows(found, template):
+        # numbers stay numbers, for %04d
+        values_in_row = tuple(
+            value if isinstance(value, (int, float)) else _spelt(value) for value in row
+        )
         try:
-            yield template % tuple(map(_spelt, row)) if row else template
+            yield template % values_in_row
         except (TypeError, ValueError) as error:
             raise SelectSyntaxError(
-                f"the template does not fit its {len(row)} arguments: {error}",
+                f"the template does not fit its arguments: {error}",
                 asked=template,
-                advice="one %s for each argument; a literal % is written %%",
+                advice="%s takes anything, %d and %04d take numbers; a literal % is written %%",
             ) from None
 
 
@@ -104,7 +117,12 @@ def _rows(values: Sequence[Any], template: str) -> Iterator[list[Any]]:
 
 def _spelt(value: Any) -> str:
     """Spell a value so that the grammar reads it as one name; wildcards keep their meaning."""
-    text = str(value)
+    text = "" if value is None else str(value)
+    if not text.strip():
+        raise SelectSyntaxError(
+            f"{value!r} cannot stand for a name in a template",
+            advice="an empty name would select what it should narrow; give a name, or * for all",
+        )
     if re.search(r"[/\[\]\"']", text) and not re.search(r"[*?]", text):
         quote = "'" if '"' in text else '"'
         if quote in text:

@@ -270,8 +270,8 @@ class _Reader:
         raise CriteriaError(
             f"cannot read the criteria {at}" + (f": {wanted} is missing" if wanted else ""),
             asked=self.text,
-            advice='for example "xnat:mrSessionData/AGE > 80 and xnat:subjectData/GENDER = F"; '
-            "values with blanks need quotes",
+            advice='for example "xnat:mrSessionData/AGE > 80 and xnat:subjectData/GENDER_TEXT = F";'
+            " values with blanks need quotes",
         )
 
     def take(self, wanted: str) -> _Token:

@@ -353,7 +353,7 @@ class _Upload:
                 f"{self._place('')} holds other files under these names, nothing was sent: "
                 + _names(refused),
                 server=self.transport.server,
-                advice="choose other names or another resource, or allow to overwrite",
+                advice="choose other names or another resource, or give overwrite=True",
             )
 
     # -- sending
@@ -410,7 +410,7 @@ class _Upload:
                 raise Conflict(
                     f"another writer stored another file as {self._place(name)} at the same time",
                     server=self.transport.server,
-                    advice="look at both files; allow to overwrite to put yours there",
+                    advice="look at both files; overwrite=True puts yours there",
                 )
             if entry is not None:
                 self.reasons[name] = (

@@ -56,6 +56,7 @@ _ADVICE: dict[type[AnswerError], str] = {
 # JustificationAbsent of the server: a site can demand a reason with each change
 _REASON_MARK = "justification"
 _REASON_ADVICE = "this site demands a reason for each change: give event_reason='...'"
+_GUEST_ADVICE = "give an account: user and password, config, or netrc"
 _MESSAGE_MARKS = (r"<h3>(.*?)</h3>", r"<h1>(.*?)</h1>", r"<title>(.*?)</title>")
 _LOGIN_MARK = "Login.vm"
 
@@ -86,7 +87,7 @@ def checked(answer: Answer, account: str) -> Answer:
             _message(kind, answer.status, page, account),
             server=answer.server,
             asked=request.asked,
-            advice=advice,
+            advice=_GUEST_ADVICE if kind is NotLoggedIn and not account else advice,
             status=answer.status,
         )
     if answer.status < 300 and _is_stray_page(answer):
@@ -122,6 +123,8 @@ def _message(kind: type[AnswerError], status: int, page: str, account: str) -> s
     who = f"user {account!r}" if account else "nobody (no account was given)"
     text = _page_text(page)
     said = f" ({text})" if text else ""
+    if kind is NotLoggedIn and not account:
+        return f"the server does not answer guests{said}"
     if kind is NotLoggedIn:
         return f"the server does not know {who} as logged in{said}"
     if kind is NotAllowed:

@@ -274,3 +274,77 @@ def test_server_broken_and_login_pages(xnat_archive, fill, tmp_path):
         mode["answer"] = ("200 OK", [], b"<html><title>Maintenance</title></html>")
         with pytest.raises(ServerBroken, match="Maintenance"):
             project.exists()
+
+
+def test_a_session_that_an_administrator_ends_is_renewed(xnat_archive, fill, tmp_path):
+    """XNAT then answers with its login page, or sends there, instead of 401."""
+    fill.put("/data/projects/P")
+    answers = []
+
+    def ending(app):
+        def answer(environ, start_response):
+            if not answers or environ["PATH_INFO"].endswith("JSESSION"):
+                return app(environ, start_response)
+            status, headers, body = answers.pop()
+            start_response(status, [("Content-Type", "text/html"), *headers])
+            return [body]
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[ending]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        list(client.select("/projects"))
+        answers.append(("200 OK", [], b"<html>BEGIN xnat-templates/screens/Login.vm</html>"))
+        assert client.select("/projects").get() == ["P"]
+        answers.append(("302 Found", [("Location", url + "/app/template/Login.vm")], b""))
+        assert client.select("/projects").get() == ["P"]
+        answers.append(("401 Unauthorized", [], b""))
+        assert client.select("/projects").get() == ["P"]
+        assert xnat_archive.archive.open_sessions == 2  # the filler's, and this one
+
+
+def test_interfaces_that_are_forgotten_are_logged_out(xnat_archive, tmp_path):
+    import gc
+
+    for _ in range(5):
+        list(Interface(xnat_archive.url, "admin", "admin", cache=tmp_path).select("/projects"))
+    gc.collect()
+    with Interface(xnat_archive.url, "admin", "admin", cache=tmp_path) as client:
+        list(client.select("/projects"))
+        assert xnat_archive.archive.open_sessions == 1
+
+
+def test_a_cookie_of_a_load_balancer_does_no_harm(xnat_archive, tmp_path):
+    def balancing(app):
+        def answer(environ, start_response):
+            def start(status, headers, *rest):
+                headers = [*headers, ("Set-Cookie", "JSESSIONID=other; Path=/balancer")]
+                headers.append(("Set-Cookie", "ROUTE=node1; Path=/"))
+                return start_response(status, headers, *rest)
+
+            return app(environ, start)
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[balancing]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        assert client.select("/projects").get() == []
+    assert xnat_archive.archive.open_sessions == 0
+
+
+def test_one_connection_is_enough(xnat_archive, fill, tmp_path):
+    for name in "PQ":
+        fill.put(f"/data/projects/{name}")
+        fill.session(name, "S", "S_MR1", {"1": ("T1w", {"R": {"a": b"a"}})})
+    options = {"cache": tmp_path, "connections": 1}
+    with Interface(xnat_archive.url, "admin", "admin", **options) as client:
+        genders = [s.attrs.get("gender") for s in client.select("/projects/*/subjects/*")]
+        assert genders == ["", ""]
+        path = "/projects/*/experiments/*/scans/*/resources/R/files"
+        assert len(list(client.select(path))) == 2
+        cursors = [iter(client.select("/projects/*")) for _ in range(9)]
+        assert [next(cursor).id() for cursor in cursors] == ["P"] * 9

@@ -268,3 +268,41 @@ def test_a_listing_whose_error_the_server_swallowed_is_an_error(xnat_archive, fi
     ):
         with pytest.raises(ServerBroken, match="empty body"):
             list(client.select("/projects/P/experiments"))
+
+
+@pytest.mark.parametrize("kind", ["T1 50%", "T1;x", "NULL", "ALL", "a[b]", "back\\slash"])
+def test_a_type_that_cannot_stand_in_an_address_breaks_nothing(client, fill, kind):
+    fill.put("/data/projects/P")
+    for number, name in enumerate(["T1w", kind]):
+        base = fill.session("P", f"S{number}", f"S{number}_MR1")
+        fill.put(f"{base}/scans/1", xsiType="xnat:mrScanData", type=name)
+        fill.file(f"{base}/scans/1/resources/NIFTI/files/t.nii", b"%d" % number)
+    path = "/projects/P/experiments/*/scans/*[type!=other]/resources/NIFTI/files"
+    assert [r.scan_type for r in client.select(path).records()] == ["T1w", kind]
+
+
+def test_one_resource_among_many_sessions_costs_few_requests(client, fill, xnat_archive):
+    fill.put("/data/projects/P")
+    for number in range(40):
+        base = fill.session("P", f"S{number:02d}", f"S{number:02d}_MR1")
+        if number == 23:
+            fill.file(f"{base}/resources/RARE/files/r.txt", b"rare")
+    xnat_archive.requests.clear()
+    (record,) = client.select("/projects/P/experiments/*/resources/RARE/files").records()
+    assert record.experiment_label == "S23_MR1"
+    assert len(xnat_archive.requests) <= 16  # halved six times, not asked forty times
+
+
+def test_assessors_of_many_sessions_come_in_one_table(client, fill, xnat_archive):
+    fill.put("/data/projects/P")
+    for number in range(8):
+        base = fill.session("P", f"S{number}", f"S{number}_MR1")
+        if number % 2:
+            fill.put(f"{base}/assessors/QC{number}", xsiType="xnat:qcManualAssessorData")
+            fill.file(f"{base}/assessors/QC{number}/out/resources/R/files/q.txt", b"%d" % number)
+    xnat_archive.requests.clear()
+    found = client.select("/projects/P/experiments/*/assessors/*")
+    assert found.get("label") == ["QC1", "QC3", "QC5", "QC7"]
+    assert len(xnat_archive.requests) <= 3
+    files = client.select("/projects/P/experiments/*/assessors/*/out_resources/R/files")
+    assert [r.assessor_label for r in files.records()] == ["QC1", "QC3", "QC5", "QC7"]

@@ -267,3 +267,57 @@ def test_two_sinks_on_one_resource_at_once_lose_nothing(cohort, config, fill, tm
     for name in names[0] + names[1]:
         data = fill.call("GET", f"{BASE}/resources/shared/files/{name}").content
         assert data == (tmp_path / name).read_bytes()
+
+
+def test_iterables_whose_values_hold_the_subject_s_name_keep_apart(cohort, config, fill, tmp_path):
+    fill.session("P", "1", "1_MR1")
+    sink = sink_for(config, subject_id="1", experiment_id="1_MR1")
+    folders = [tmp_path / name for name in ("_x_1", "_x_10", "a" * 40, "b" * 40)]
+    sink.inputs.bet = [make(folder, brain=folder.name)["brain"] for folder in folders]
+    sink.run()
+    base = "/data/projects/P/subjects/1/experiments/1_MR1"
+    assert [name for _, name in listed(fill, base)] == sorted(f"{f.name}/brain" for f in folders)
+
+
+def test_links_in_a_folder_are_followed_and_dead_ones_told(cohort, config, fill, tmp_path):
+    folder, outside = tmp_path / "out", tmp_path / "outside"
+    for path in (folder / "real" / "x", outside / "y"):
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    (folder / "link").symlink_to(outside)
+    sink = sink_for(config)
+    sink.inputs.tree = str(folder)
+    sink.run()
+    assert [name for _, name in listed(fill, BASE)] == ["link/y", "real/x"]
+    (folder / "dead").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="leads nowhere"):
+        sink.run()
+    (folder / "dead").unlink()
+    (folder / "real" / "round").symlink_to(folder)
+    with pytest.raises(UsageError, match="circle"):
+        sink.run()
+
+
+def test_an_empty_folder_is_no_result(cohort, config, tmp_path):
+    (tmp_path / "empty").mkdir()
+    sink = sink_for(config)
+    sink.inputs.tree = str(tmp_path / "empty")
+    with pytest.raises(UsageError, match="is empty"):
+        sink.run()
+
+
+def test_folders_that_name_the_session_by_its_label_are_left_out(cohort, config, fill, tmp_path):
+    """Iterables hold labels, a source hands on ids."""
+    item = fill.call("GET", BASE + "?format=json").json()["items"][0]["data_fields"]
+    sink = sink_for(config, subject_id=item["subject_ID"], experiment_id=item["ID"])
+    folder = tmp_path / "_session_sub1_MR1" / "_frac_0.3"
+    sink.inputs.bet = make(folder, brain="b")["brain"]
+    sink.run()
+    assert listed(fill, BASE) == [("bet", "_frac_0.3/brain")]
+
+
+def test_a_misspelt_input_of_a_sink_is_named(cohort, config):
+    sink = sink_for(config)
+    sink.inputs.overwrit = True
+    with pytest.raises(UsageError, match="'overwrit' is no input"):
+        sink.run()

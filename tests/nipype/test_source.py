@@ -153,7 +153,7 @@ def test_nothing_found_is_an_error_that_names_the_template(cohort, config):
     ("change", "error", "said"),
     [
         ({"templates": {"t1": "/projects/P/nonsense"}}, SelectSyntaxError, "nonsense|no subjects|"),
-        ({"templates": {"t1": "/projects/P/subjects/*"}}, SelectSyntaxError, "ends at a subject"),
+        ({"templates": {"t1": "/projects/P/subjects/*"}}, SelectSyntaxError, "ends at subjects"),
         ({"criteria": "AGE > 80"}, CriteriaError, "not a field"),
     ],
 )
@@ -276,3 +276,134 @@ def test_criteria_about_a_project_s_own_files_are_refused(cohort, config, xnat_a
     with pytest.raises(ValueError, match="names neither"):
         source.run()
     assert not xnat_archive.requests
+
+
+# -- what a name must never do
+
+
+@pytest.mark.parametrize("value", ["", " ", None])
+def test_an_empty_infield_does_not_select_everybody(cohort, config, xnat_archive, value):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session=value)
+    xnat_archive.requests.clear()
+    with pytest.raises(SelectSyntaxError, match="cannot stand for a name"):
+        source.run()
+    assert not xnat_archive.requests
+
+
+def test_a_missing_scan_is_not_replaced_by_what_lies_above_it(cohort, config, fill):
+    """XNAT falls through to the resources of the subject (XNATTemplate)."""
+    for base in ("subjects/sub1", "subjects/sub1/experiments/sub1_MR1"):
+        fill.file(f"/data/projects/P/{base}/resources/NIFTI/files/of_all.nii", b"not of the scan")
+    template = "/projects/P/subjects/{s}/experiments/{e}/scans/{n}/resources/NIFTI/files/*.nii"
+    for session, scan in (("sub1_MR1", "99"), ("absent_MR1", "1")):
+        source = XNATSource(templates={"t1": template}, config=str(config))
+        source.inputs.trait_set(s="sub1", e=session, n=scan)
+        with pytest.raises(NothingMatched):
+            source.run()
+
+
+def test_a_session_of_another_subject_is_not_delivered(cohort, config):
+    """XNAT finds an experiment of the project below any of its subjects."""
+    template = "/projects/P/subjects/{s}/experiments/{e}/scans/1/resources/NIFTI/files/t1.nii"
+    source = XNATSource(templates={"t1": template}, config=str(config), s="sub1", e="sub2_MR1")
+    with pytest.raises(NothingMatched):
+        source.run()
+
+
+def test_an_exact_template_says_whose_file_it_is(cohort, config):
+    template = "/projects/P/subjects/sub1/experiments/sub1_MR1/scans/1/resources/NIFTI/files/t1.nii"
+    outputs = XNATSource(templates={"t1": template}, config=str(config)).run().outputs
+    assert outputs.subject_id.startswith("XNAT_S") and outputs.experiment_id.startswith("XNAT_E")
+    assert (outputs.subject_label, outputs.scan_type) == ("sub1", "T1w")
+
+
+def test_lists_with_holes(cohort, config):
+    template = "/projects/P/subjects/%s//scans/*[type=T1w]/resources/NIFTI/files/*.nii"
+    source = XNATSource(infields=["sids"], outfields=["t1"], config=str(config))
+    source.inputs.trait_set(query_template=template, raise_on_empty=False)
+    source.inputs.query_template_args = {"t1": [["sids"]]}
+    source.inputs.sids = ["sub0", "sub3", "absent"]
+    first, second, third = source.run().outputs.t1
+    assert read(first) == b"T1 of sub0" and second is None and third is None
+
+
+def test_a_shared_session_is_seen_in_each_of_its_projects(cohort, config, fill):
+    fill.put("/data/projects/Q")
+    base = "/data/projects/P/subjects/sub1"
+    fill.put(f"{base}/projects/Q", label="guest")
+    fill.put(f"{base}/experiments/sub1_MR1/projects/Q", label="guest_MR1")
+    template = "/projects/*/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
+    outputs = XNATQuery(templates={"t1": template}, config=str(config)).run().outputs
+    assert outputs.names == ["P--sub0_MR1", "P--sub1_MR1", "P--sub2_MR1", "Q--guest_MR1"]
+    assert outputs.subject_labels == ["sub0", "sub1", "sub2", "guest"]
+    template = "/projects/Q/subjects/gue*/experiments/*/scans/1/resources/NIFTI/files/*.nii"
+    assert read(XNATSource(templates={"t": template}, config=str(config)).run().outputs.t) == (
+        b"T1 of sub1"
+    )
+
+
+def test_companions_are_few_and_known(cohort, config, fill):
+    base = "/data/projects/P/subjects/sub1/experiments/sub1_MR1/scans/2/resources/UIDS/files"
+    for number in range(6):
+        fill.file(f"{base}/1.2.840.{number}", b"%d" % number)
+    template = "/projects/P/experiments/sub1_MR1/scans/2/resources/UIDS/files/1.2.840.3"
+    source = XNATSource(templates={"d": template}, config=str(config))
+    assert len(source.run().outputs.manifest) == 1
+    query = XNATQuery(templates={"d": template.replace("840.3", "*")}, config=str(config))
+    (record,) = query.run().outputs.records
+    assert len(record["files"]["d"]) == 6
+    assert not any("companions" in entry for entry in record["files"]["d"])
+
+
+@pytest.mark.parametrize("name", ["server", "proxy"])
+def test_accounts_in_addresses_are_refused(name):
+    with pytest.raises(ConfigurationError) as caught:
+        XNATSource(**{name: "http://jane:s3cret@example.org"})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_relative_paths_are_meant_where_they_are_given(cohort, config, tmp_path, monkeypatch):
+    """A node runs in a folder of its own."""
+    monkeypatch.chdir(config.parent)
+    source = XNATSource(templates={"t1": ALL_T1}, config=config.name, cache_dir="here")
+    assert source.inputs.config == str(config)
+    node = Node(source, "source", base_dir=str(tmp_path / "work"))
+    assert Path(node.run().outputs.t1[0]).is_relative_to(config.parent / "here")
+
+
+def test_the_file_that_the_environment_names_is_used_for_its_own_server(
+    cohort, config, xnat_archive, monkeypatch
+):
+    monkeypatch.setenv("NIPYPE_XNAT_CONFIG", str(config))
+    source = XNATSource(templates={"t1": ALL_T1}, server=xnat_archive.url)
+    assert len(source.run().outputs.t1) == 3
+    with pytest.raises(ConfigurationError, match="no account"):
+        XNATSource(templates={"t1": ALL_T1}, server="http://127.0.0.1:9").run()
+
+
+def test_numbers_in_positional_templates(cohort, config):
+    source = XNATSource(infields=["n"], config=str(config), n=1)
+    source.inputs.query_template = (
+        "/projects/P/subjects/sub%d//scans/%01d/resources/NIFTI/files/t1*"
+    )
+    source.inputs.query_template_args = {"outfiles": [["n", 1]]}
+    assert read(source.run().outputs.outfiles[1]) == b"T1 of sub1"
+
+
+def test_a_template_whose_arguments_are_missing_is_told_before_any_request(
+    cohort, config, xnat_archive
+):
+    source = XNATSource(outfields=["t1"], config=str(config), query_template="/projects/%s/files")
+    xnat_archive.requests.clear()
+    with pytest.raises(SelectSyntaxError, match="1 places for arguments and gets 0"):
+        source.run()
+    assert not xnat_archive.requests
+
+
+def test_an_empty_result_says_why(cohort, config):
+    source = XNATSource(templates={"t1": T1}, config=str(config), session="sub3_MR1")
+    with pytest.raises(NothingMatched, match="sub3_MR1: no scan matches"):
+        source.run()
+    source.inputs.trait_set(session="sub1_MR1", criteria="xnat:mrSessionData/AGE > 200")
+    with pytest.raises(NothingMatched, match="where xnat:mrSessionData/AGE > 200"):
+        source.run()

@@ -32,7 +32,7 @@ LAYERS = [
 # the local archive knows nothing of the client, so that they cannot agree on a mistake
 APART = {"archive": {"archive"}, "server": {"archive", "server"}, "pytest_plugin": {"archive"}}
 # the demo and the command line bring both sides together
-MEETING = {"demo", "cli", "__init__"}
+MEETING = {"demo", "cli", "__init__", "__main__"}
 
 
 def modules():
