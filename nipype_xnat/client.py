@@ -276,7 +276,7 @@ class Search:
         self.datatype = datatype
         self.columns = tuple(columns)
 
-    def where(self, constraints: Any) -> list[Row]:
+    def where(self, constraints: Any) -> search.Table:
         """Return the rows that fulfil criteria.
 
         Parameters
@@ -288,11 +288,11 @@ class Search:
         CriteriaError
             Before any request.
         """
-        return list(self._run(search.parse(constraints)))
+        return search.Table(self._run(search.parse(constraints)))
 
-    def all(self) -> list[Row]:
+    def all(self) -> search.Table:
         """Return all rows."""
-        return list(self._run(None))
+        return search.Table(self._run(None))
 
     def _run(self, criteria: search.Criteria | None) -> Iterator[Row]:
         return search.run(self._archive.transport, self.datatype, self.columns, criteria)

@@ -57,7 +57,7 @@ def run(
         raise BadRequest(
             "the search engine failed, as it does for a field or a data type that it does not know",
             server=transport.server,
-            asked=f"search {root} where {criteria}" if criteria else f"search {root}",
+            asked=f"search {root}{f' where {criteria}' if criteria is not None else ''}",
             advice="check the spelling: inspect.datatypes('xnat:mrSessionData') lists the fields",
             status=500,
         ) from error
