@@ -12,6 +12,7 @@ from ._version import __version__
 from .client import Interface
 from .cohort import Cohort
 from .errors import XNATError
+from .search import F
 
 if TYPE_CHECKING:
     from .archive import Archive
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "Cohort",
+    "F",
     "Interface",
     "XNATError",
     "XNATQuery",

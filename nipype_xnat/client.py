@@ -10,7 +10,7 @@ from . import config as configuration
 from . import search
 from .cache import Cache
 from .cohort import Cohort, resolve
-from .errors import UsageError
+from .errors import BadRequest, UsageError
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
@@ -276,26 +276,94 @@ class Search:
         self.datatype = datatype
         self.columns = tuple(columns)
 
-    def where(self, constraints: Any) -> search.Table:
+    def where(
+        self, constraints: Any, *, order_by: str = "", descending: bool = False
+    ) -> search.Table:
         """Return the rows that fulfil criteria.
 
         Parameters
         ----------
-        constraints : str or list or Criteria
+        constraints : str or list or Criterion or Criteria
+            See :mod:`nipype_xnat.search.criteria`.
+        order_by : str
+            Field to sort by.
+        descending : bool
+            Largest first.
 
         Raises
         ------
         CriteriaError
-            Before any request.
+            Before the search is sent, if a field or a data type is unknown to the server.
         """
-        return search.Table(self._run(search.parse(constraints)))
+        return self._table(search.parse(constraints), order_by, descending)
 
-    def all(self) -> search.Table:
+    def all(self, *, order_by: str = "", descending: bool = False) -> search.Table:
         """Return all rows."""
-        return search.Table(self._run(None))
+        return self._table(None, order_by, descending)
 
-    def _run(self, criteria: search.Criteria | None) -> Iterator[Row]:
-        return search.run(self._archive.transport, self.datatype, self.columns, criteria)
+    def rows(self, constraints: Any = None, *, order_by: str = "") -> Iterator[Row]:
+        """Yield rows while they arrive, for answers that are larger than memory.
+
+        Parameters
+        ----------
+        constraints, order_by
+            See :meth:`where`; None yields all.
+        """
+        criteria = self._checked(constraints, order_by)
+        return search.run(self._archive.transport, self.datatype, self.columns, criteria, order_by)
+
+    def pages(
+        self, constraints: Any = None, *, size: int = 1000, order_by: str = ""
+    ) -> Iterator[search.Table]:
+        """Yield tables of at most ``size`` rows; the server searches once and keeps its answer.
+
+        Parameters
+        ----------
+        constraints, order_by
+            See :meth:`where`; None yields all.
+        size : int
+        """
+        criteria = self._checked(constraints, order_by)
+        return search.pages(
+            self._archive.transport, self.datatype, self.columns, criteria, order_by, size
+        )
+
+    def to_xml(self, constraints: Any = None) -> str:
+        """Return the document that would be sent; nothing is."""
+        criteria = None if constraints is None else search.parse(constraints)
+        return search.Query(self.datatype, self.columns, criteria).to_xml()
+
+    def _checked(self, constraints: Any, order_by: str) -> search.Criteria | None:
+        criteria = None if constraints is None else search.parse(constraints)
+        names = [*self.columns, *([order_by] if order_by else [])]
+        search.Query(self.datatype, tuple(names)).to_xml()  # what is no column is told here
+        search.Fields(self._archive.transport).check(self.datatype, names, criteria)
+        return criteria
+
+    def _table(
+        self, criteria: search.Criteria | None, order_by: str, descending: bool
+    ) -> search.Table:
+        found = list(self.rows(criteria, order_by=order_by))
+        # an empty answer has no rows to tell the columns from
+        keys = [search.key_of(self.datatype, column) for column in self.columns]
+        table = search.Table(found, () if found else keys)
+        if found:
+            self._complain_of_dropped(table, keys)
+        return table.order_by(order_by, descending=True) if order_by and descending else table
+
+    def _complain_of_dropped(self, table: search.Table, keys: Sequence[str]) -> None:
+        """Raise if a column is missing: the engine drops what it does not know without a word."""
+        named = zip(self.columns, keys, strict=True)
+        # the engine cuts long keys, so a missing key alone proves nothing
+        lost = [name for name, key in named if len(key) < 60 and not table.has_header(key)]
+        if lost and len(table.columns) - 1 < len(set(keys)):
+            known = search.Fields(self._archive.transport)
+            raise BadRequest(
+                f"the server dropped the column {lost[0]!r}, which it does not know",
+                server=self._archive.server,
+                asked=f"search {self.datatype}",
+                advice=known.suggestion(lost[0]) or f"see inspect.datatypes({self.datatype!r})",
+            )
 
     def __repr__(self) -> str:
         return f"<Search {self.datatype} {', '.join(self.columns)}>"

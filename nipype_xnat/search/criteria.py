@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from ..errors import CriteriaError
 
-__all__ = ["OPERATORS", "Criteria", "Criterion", "parse"]
+__all__ = ["OPERATORS", "Criteria", "Criterion", "criterion", "parse"]
 
 _NEGATED = {
     "=": "!=",
@@ -230,7 +230,14 @@ def parse(criteria: str | Sequence[Any] | Criterion | Criteria) -> Criteria:
     )
 
 
-def _criterion(field: str, operator: str, value: str, whole: object) -> Criterion:
+def criterion(field: str, operator: str, value: str = "", whole: object = "") -> Criterion:
+    """Make one comparison of its parts, checked and in XNAT's own spelling.
+
+    Raises
+    ------
+    CriteriaError
+    """
+    whole = whole or f"{field} {operator} {value}"
     word = " ".join(operator.upper().split())
     word = {"==": "=", "<>": "!=", "IS": "IS"}.get(word, word)
     if word == "IS" and value.upper() in ("NULL", "NOT NULL"):
@@ -280,7 +287,7 @@ def _of_list(items: Sequence[Any], whole: object) -> Criteria:
             and len(item) == 3
             and all(not isinstance(part, (list, tuple)) for part in item)
         ):
-            members.append(_criterion(str(item[0]), str(item[1]), str(item[2]), whole))
+            members.append(criterion(str(item[0]), str(item[1]), str(item[2]), whole))
         elif isinstance(item, (list, tuple)):
             members.append(_of_list(item, whole))
         else:
@@ -410,7 +417,7 @@ class _Reader:
             if self.next_is("NOT"):
                 operator += " " + self.take("NOT").text
             operator += " " + self.take("NULL").text
-            return _criterion(field, operator, "", self.text)
+            return criterion(field, operator, "", self.text)
         value = self.take("a value")
         if value.kind in ("paren", "symbol"):
             self.position -= 1
@@ -420,7 +427,7 @@ class _Reader:
         if operator.upper() == "BETWEEN" and not whole and self.next_is("AND"):
             self.position += 1
             text = f"{text} AND {self.take('a value').text}"
-        return _criterion(field, operator, text, self.text)
+        return criterion(field, operator, text, self.text)
 
     def reversed_order(self) -> Criteria:
         """Read pyxnat's reversed order: each AND or OR joins all that stands before it."""
