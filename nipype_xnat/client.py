@@ -11,6 +11,7 @@ from . import search
 from .cache import Cache
 from .cohort import Cohort, resolve
 from .errors import BadRequest, UsageError
+from .manage import Manager
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
@@ -101,7 +102,11 @@ class Interface:
         self._source = found.source
         self.event_reason = event_reason
         self.connections = connections
+        self._make_rooms()
+
+    def _make_rooms(self) -> None:
         self.select = Select(self)
+        self.manage = Manager(self)
 
     @property
     def transport(self) -> Transport:
@@ -177,12 +182,13 @@ class Interface:
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        del state["select"]
+        for room in ("select", "manage"):
+            del state[room]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.select = Select(self)
+        self._make_rooms()
 
     def __repr__(self) -> str:
         return f"<Interface {self.server} as {self.user or 'nobody'}>"
@@ -277,7 +283,13 @@ class Search:
         self.columns = tuple(columns)
 
     def where(
-        self, constraints: Any, *, order_by: str = "", descending: bool = False
+        self,
+        constraints: Any = None,
+        template: tuple[str, Mapping[str, object]] | None = None,
+        query: str | None = None,
+        *,
+        order_by: str = "",
+        descending: bool = False,
     ) -> search.Table:
         """Return the rows that fulfil criteria.
 
@@ -285,6 +297,10 @@ class Search:
         ----------
         constraints : str or list or Criterion or Criteria
             See :mod:`nipype_xnat.search.criteria`.
+        template : (str, mapping), optional
+            Instead of criteria: a template that the server keeps, and a value for each key of it.
+        query : str, optional
+            Instead of criteria: the name of a search that the server keeps.
         order_by : str
             Field to sort by.
         descending : bool
@@ -295,7 +311,16 @@ class Search:
         CriteriaError
             Before the search is sent, if a field or a data type is unknown to the server.
         """
-        return self._table(search.parse(constraints), order_by, descending)
+        if sum(given is not None for given in (constraints, template, query)) != 1:
+            raise UsageError(
+                "a search takes one of criteria, a template or a saved search",
+                advice="all() finds all",
+            )
+        kept = self._archive.manage.search
+        if constraints is not None:
+            return self._table(search.parse(constraints), order_by, descending)
+        table: search.Table = kept.use_template(*template) if template else kept.get(str(query))
+        return table.order_by(order_by, descending=descending) if order_by else table
 
     def all(self, *, order_by: str = "", descending: bool = False) -> search.Table:
         """Return all rows."""

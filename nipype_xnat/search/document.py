@@ -33,7 +33,7 @@ class Query:
         None finds all.
     order_by : str
         Field by which the server sorts; empty leaves the order to it.
-    name, description : str
+    id, name, description : str
         For a search that is kept on the server.
     users : tuple of str
         Logins who may use it.
@@ -45,6 +45,7 @@ class Query:
     columns: tuple[str, ...]
     criteria: Criteria | None = None
     order_by: str = ""
+    id: str = ""
     name: str = ""
     description: str = ""
     users: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class Query:
         bundle = ET.Element(
             f"{{{_XDAT}}}bundle",
             {
-                "ID": self.name or f"@{self.root}",
+                "ID": self.id or f"@{self.root}",
                 "brief-description": self.name,
                 "description": self.description,
                 "allow-diff-columns": "0",
@@ -122,6 +123,7 @@ class Query:
             columns,
             parts[0] if len(parts) == 1 else Criteria("AND", tuple(parts)) if parts else None,
             order,
+            (bundle.get("ID") or "") if not (bundle.get("ID") or "").startswith("@") else "",
             bundle.get("brief-description") or "",
             bundle.get("description") or "",
             tuple(_text_of(entry, "login") for entry in _all(bundle, "allowed_user")),
