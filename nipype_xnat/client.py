@@ -11,6 +11,7 @@ from . import search
 from .cache import Cache
 from .cohort import Cohort, resolve
 from .errors import BadRequest, UsageError
+from .inspection import Inspector
 from .manage import Manager
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
@@ -106,6 +107,7 @@ class Interface:
 
     def _make_rooms(self) -> None:
         self.select = Select(self)
+        self.inspect = Inspector(self)
         self.manage = Manager(self)
 
     @property
@@ -182,7 +184,7 @@ class Interface:
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        for room in ("select", "manage"):
+        for room in ("select", "inspect", "manage"):
             del state[room]
         return state
 
