@@ -19,7 +19,7 @@ from .select.grammar import Path
 from .select.matching import named
 from .select.selection import Selection
 from .tables import Row
-from .transport import HttpTransport, Transport
+from .transport import HttpTransport, Recorder, TracingTransport, Transport
 
 __all__ = ["Interface", "Search", "Select"]
 
@@ -106,6 +106,7 @@ class Interface:
         self._make_rooms()
 
     def _make_rooms(self) -> None:
+        self._traced: TracingTransport | None = None
         self.select = Select(self)
         self.inspect = Inspector(self)
         self.manage = Manager(self)
@@ -113,7 +114,7 @@ class Interface:
     @property
     def transport(self) -> Transport:
         """The seam to the archive."""
-        return self._transport
+        return self._traced or self._transport
 
     @property
     def server(self) -> str:
@@ -162,6 +163,41 @@ class Interface:
         """
         return resolve(self.transport, templates, criteria, level=level)
 
+    def trace(self, path: str | LocalPath | None = None) -> Recorder:
+        """Record each request from now on, until the end of a ``with`` block.
+
+        Each call is logged too, by the logger ``nipype_xnat.trace``. Secrets are masked, and bodies
+        are not kept.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where a HAR file is written at the end, which the network tools of a browser open.
+
+        Returns
+        -------
+        Recorder
+            Holds the calls.
+
+        Examples
+        --------
+        >>> with archive.trace("calls.har") as calls:  # doctest: +SKIP
+        ...     archive.select.projects().get()
+        >>> print(*calls, sep="\\n")  # doctest: +SKIP
+        """
+        recorder = Recorder(path, self._untrace)
+        before = self._traced.recorders if self._traced else ()
+        self._trace_with((*before, recorder))
+        return recorder
+
+    def _untrace(self, ended: Recorder) -> None:
+        assert self._traced is not None
+        self._trace_with(tuple(one for one in self._traced.recorders if one is not ended))
+
+    def _trace_with(self, recorders: tuple[Recorder, ...]) -> None:
+        self._traced = TracingTransport(self._transport, *recorders) if recorders else None
+        self._transport.on_login = self._traced.login if self._traced else None
+
     def save_config(self, location: str | LocalPath) -> None:
         """Write server and account to a JSON file that only its owner can read.
 
@@ -184,7 +220,7 @@ class Interface:
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        for room in ("select", "inspect", "manage"):
+        for room in ("select", "inspect", "manage", "_traced"):
             del state[room]
         return state
 

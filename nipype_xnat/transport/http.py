@@ -17,7 +17,13 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .._version import __version__
-from ..errors import CannotReachServer, ConfigurationError, NotLoggedIn, ServerBroken
+from ..errors import (
+    CannotReachServer,
+    ConfigurationError,
+    NotLoggedIn,
+    ServerBroken,
+    XNATError,
+)
 from . import refusals
 from .credentials import Credentials
 from .lifetime import at_exit, watch_forks
@@ -41,6 +47,12 @@ class _NoAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
+
+
+class _Tries:
+    """Counts how often one request was sent again."""
+
+    again = 0
 
 
 class HttpTransport:
@@ -69,6 +81,9 @@ class HttpTransport:
         How often a repeatable request is sent again after a broken connection or a status that says
         "later" (429, 502, 503, 504).
     """
+
+    on_login: Callable[[int, float], None] | None = None
+    """Gets the status of each log-in and the seconds that it took."""
 
     def __init__(
         self,
@@ -116,29 +131,39 @@ class HttpTransport:
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the answer; see :class:`Transport`."""
-        attempt = 0
+        tries = _Tries()
+        try:
+            answer = self._send(request, tries)
+        except XNATError as error:
+            error.retries = tries.again
+            raise
+        answer.retries = tries.again
+        return answer
+
+    def _send(self, request: Request, tries: _Tries) -> Answer:
         renewed = False
         while True:
             generation = self._log_in()
             try:
                 answer = self._send_once(request)
             except CannotReachServer as error:
-                if attempt >= self.retries or not request.may_repeat:
+                if tries.again >= self.retries or not request.may_repeat:
                     raise
-                self._wait(attempt, None, str(error), request)
-                attempt += 1
+                self._wait(tries.again, None, str(error), request)
+                tries.again += 1
                 continue
             if answer.status == 401 and not self.credentials.anonymous and not renewed:
                 # the session ended in mid-run: once more with a new one
                 answer.close()
                 self._renew(generation)
                 renewed = True
+                tries.again += 1
                 continue
-            if answer.status in _RETRY_STATUS and request.may_repeat and attempt < self.retries:
+            if answer.status in _RETRY_STATUS and request.may_repeat and tries.again < self.retries:
                 after = answer.headers.get("retry-after")
                 answer.close()
-                self._wait(attempt, after, f"status {answer.status}", request)
-                attempt += 1
+                self._wait(tries.again, after, f"status {answer.status}", request)
+                tries.again += 1
                 continue
             return refusals.checked(answer, self.account)
 
@@ -212,6 +237,7 @@ class HttpTransport:
             self.credentials.user.encode("utf-8"),
             password.encode("utf-8"),
         )
+        started = time.perf_counter()
         for attempt in range(self.retries + 1):
             try:
                 response = self._exchange(
@@ -233,6 +259,8 @@ class HttpTransport:
                 self._wait(attempt, response.headers.get("Retry-After"), "log-in", None)
                 continue
             break
+        if self.on_login is not None:
+            self.on_login(response.status_code, time.perf_counter() - started)
         refusals.check_login(response, self._server, self.account)
         if not http.cookies.get("JSESSIONID"):
             http.cookies.set("JSESSIONID", response.text.split(";")[0].strip())
