@@ -12,6 +12,7 @@ from ._version import __version__
 from .client import Interface
 from .cohort import Cohort
 from .errors import XNATError
+from .federation import Federation
 from .search import F
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "Archive",
     "Cohort",
     "F",
+    "Federation",
     "Interface",
     "XNATError",
     "XNATQuery",
