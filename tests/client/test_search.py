@@ -80,6 +80,15 @@ def test_three_spellings_find_the_same(aged):
     assert aged.select("//subjects").where(age > 55).get("label") == ["S6"]
 
 
+def test_patterns_and_their_contrary(aged):
+    label = F(f"{MR}/LABEL")
+    search = aged.select(MR, [f"{MR}/LABEL"])
+    assert search.where(label.like("*3"))["label"] == "M3"
+    assert sorted(search.where(~label.like("*3"))["label"]) == ["M2", "M4", "M5", "M6"]
+    assert len(search.where(label.is_null())) == 0
+    assert len(search.where(~label.is_null())) == 5
+
+
 def test_an_empty_answer_has_its_columns(aged):
     table = aged.select(MR, COLUMNS).where(f"{MR}/AGE > 99")
     assert len(table) == 0
