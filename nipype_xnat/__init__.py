@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 from ._version import __version__
 from .errors import XNATError
+from .federation import Federation
+from .search import F
 
 if TYPE_CHECKING:
     from .archive import Archive
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "Cohort",
+    "F",
+    "Federation",
     "Interface",
     "XNATError",
     "XNATQuery",

@@ -10,14 +10,16 @@ from . import config as configuration
 from . import search
 from .cache import Cache
 from .cohort import Cohort, resolve
-from .errors import UsageError
+from .errors import BadRequest, UsageError
+from .inspection import Inspector
+from .manage import Manager
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
 from .select.matching import named
 from .select.selection import Selection
 from .tables import Row
-from .transport import HttpTransport, Transport
+from .transport import HttpTransport, Recorder, TracingTransport, Transport
 
 __all__ = ["Interface", "Search", "Select"]
 
@@ -101,12 +103,18 @@ class Interface:
         self._source = found.source
         self.event_reason = event_reason
         self.connections = connections
+        self._make_rooms()
+
+    def _make_rooms(self) -> None:
+        self._traced: TracingTransport | None = None
         self.select = Select(self)
+        self.inspect = Inspector(self)
+        self.manage = Manager(self)
 
     @property
     def transport(self) -> Transport:
         """The seam to the archive."""
-        return self._transport
+        return self._traced or self._transport
 
     @property
     def server(self) -> str:
@@ -155,6 +163,41 @@ class Interface:
         """
         return resolve(self.transport, templates, criteria, level=level)
 
+    def trace(self, path: str | LocalPath | None = None) -> Recorder:
+        """Record each request from now on, until the end of a ``with`` block.
+
+        Each call is logged too, by the logger ``nipype_xnat.trace``. Secrets are masked, and bodies
+        are not kept.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where a HAR file is written at the end, which the network tools of a browser open.
+
+        Returns
+        -------
+        Recorder
+            Holds the calls.
+
+        Examples
+        --------
+        >>> with archive.trace("calls.har") as calls:  # doctest: +SKIP
+        ...     archive.select.projects().get()
+        >>> print(*calls, sep="\\n")  # doctest: +SKIP
+        """
+        recorder = Recorder(path, self._untrace)
+        before = self._traced.recorders if self._traced else ()
+        self._trace_with((*before, recorder))
+        return recorder
+
+    def _untrace(self, ended: Recorder) -> None:
+        assert self._traced is not None
+        self._trace_with(tuple(one for one in self._traced.recorders if one is not ended))
+
+    def _trace_with(self, recorders: tuple[Recorder, ...]) -> None:
+        self._traced = TracingTransport(self._transport, *recorders) if recorders else None
+        self._transport.on_login = self._traced.login if self._traced else None
+
     def save_config(self, location: str | LocalPath) -> None:
         """Write server and account to a JSON file that only its owner can read.
 
@@ -177,12 +220,13 @@ class Interface:
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        del state["select"]
+        for room in ("select", "inspect", "manage", "_traced"):
+            del state[room]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.select = Select(self)
+        self._make_rooms()
 
     def __repr__(self) -> str:
         return f"<Interface {self.server} as {self.user or 'nobody'}>"
@@ -276,26 +320,113 @@ class Search:
         self.datatype = datatype
         self.columns = tuple(columns)
 
-    def where(self, constraints: Any) -> list[Row]:
+    def where(
+        self,
+        constraints: Any = None,
+        template: tuple[str, Mapping[str, object]] | None = None,
+        query: str | None = None,
+        *,
+        order_by: str = "",
+        descending: bool = False,
+    ) -> search.Table:
         """Return the rows that fulfil criteria.
 
         Parameters
         ----------
-        constraints : str or list or Criteria
+        constraints : str or list or Criterion or Criteria
+            See :mod:`nipype_xnat.search.criteria`.
+        template : (str, mapping), optional
+            Instead of criteria: a template that the server keeps, and a value for each key of it.
+        query : str, optional
+            Instead of criteria: the name of a search that the server keeps.
+        order_by : str
+            Field to sort by.
+        descending : bool
+            Largest first.
 
         Raises
         ------
         CriteriaError
-            Before any request.
+            Before the search is sent, if a field or a data type is unknown to the server.
         """
-        return list(self._run(search.parse(constraints)))
+        if sum(given is not None for given in (constraints, template, query)) != 1:
+            raise UsageError(
+                "a search takes one of criteria, a template or a saved search",
+                advice="all() finds all",
+            )
+        kept = self._archive.manage.search
+        if constraints is not None:
+            return self._table(search.parse(constraints), order_by, descending)
+        table: search.Table = kept.use_template(*template) if template else kept.get(str(query))
+        return table.order_by(order_by, descending=descending) if order_by else table
 
-    def all(self) -> list[Row]:
+    def all(self, *, order_by: str = "", descending: bool = False) -> search.Table:
         """Return all rows."""
-        return list(self._run(None))
+        return self._table(None, order_by, descending)
 
-    def _run(self, criteria: search.Criteria | None) -> Iterator[Row]:
-        return search.run(self._archive.transport, self.datatype, self.columns, criteria)
+    def rows(self, constraints: Any = None, *, order_by: str = "") -> Iterator[Row]:
+        """Yield rows while they arrive, for answers that are larger than memory.
+
+        Parameters
+        ----------
+        constraints, order_by
+            See :meth:`where`; None yields all.
+        """
+        criteria = self._checked(constraints, order_by)
+        return search.run(self._archive.transport, self.datatype, self.columns, criteria, order_by)
+
+    def pages(
+        self, constraints: Any = None, *, size: int = 1000, order_by: str = ""
+    ) -> Iterator[search.Table]:
+        """Yield tables of at most ``size`` rows; the server searches once and keeps its answer.
+
+        Parameters
+        ----------
+        constraints, order_by
+            See :meth:`where`; None yields all.
+        size : int
+        """
+        criteria = self._checked(constraints, order_by)
+        return search.pages(
+            self._archive.transport, self.datatype, self.columns, criteria, order_by, size
+        )
+
+    def to_xml(self, constraints: Any = None) -> str:
+        """Return the document that would be sent; nothing is."""
+        criteria = None if constraints is None else search.parse(constraints)
+        return search.Query(self.datatype, self.columns, criteria).to_xml()
+
+    def _checked(self, constraints: Any, order_by: str) -> search.Criteria | None:
+        criteria = None if constraints is None else search.parse(constraints)
+        names = [*self.columns, *([order_by] if order_by else [])]
+        search.Query(self.datatype, tuple(names)).to_xml()  # what is no column is told here
+        search.Fields(self._archive.transport).check(self.datatype, names, criteria)
+        return criteria
+
+    def _table(
+        self, criteria: search.Criteria | None, order_by: str, descending: bool
+    ) -> search.Table:
+        found = list(self.rows(criteria, order_by=order_by))
+        # an empty answer has no rows to tell the columns from
+        keys = [search.key_of(self.datatype, column) for column in self.columns]
+        table = search.Table(found, () if found else keys)
+        if found:
+            self._complain_of_dropped(table, keys)
+        return table.order_by(order_by, descending=True) if order_by and descending else table
+
+    def _complain_of_dropped(self, table: search.Table, keys: Sequence[str]) -> None:
+        """Raise if a column is missing: the engine drops what it does not know without a word."""
+        named = zip(self.columns, keys, strict=True)
+        # the engine cuts long keys, so a missing key alone proves nothing
+        lost = [name for name, key in named if len(key) < 60 and not table.has_header(key)]
+        if lost and len(table.columns) - 1 < len(set(keys)):
+            known = search.Fields(self._archive.transport)
+            raise BadRequest(
+                f"the server dropped the column {lost[0]!r}, which it does not know",
+                server=self._archive.server,
+                asked=f"search {self.datatype}",
+                advice=known.suggestion(lost[0]) or f"see inspect.datatypes({self.datatype!r})",
+            )
 
     def __repr__(self) -> str:
         return f"<Search {self.datatype} {', '.join(self.columns)}>"

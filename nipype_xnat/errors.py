@@ -98,6 +98,8 @@ class XNATError(Exception):
         self.asked = asked
         self.advice = advice
         self.status = status
+        self.retries = 0
+        """How often the request was sent again before this."""
         super().__init__(message)
 
     def __str__(self) -> str:

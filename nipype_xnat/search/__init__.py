@@ -1,6 +1,24 @@
-"""XNAT's search engine: criteria, the document that carries them, and running it."""
+"""XNAT's search engine: criteria, the document that carries them, running it, and its tables."""
 
 from .criteria import Criteria, Criterion, parse
-from .engine import matching_ids, run
+from .document import Query
+from .engine import key_of, matching_ids, pages, run
+from .expression import F
+from .fields import Field, Fields
+from .table import Table, TableRow
 
-__all__ = ["Criteria", "Criterion", "matching_ids", "parse", "run"]
+__all__ = [
+    "Criteria",
+    "Criterion",
+    "F",
+    "Field",
+    "Fields",
+    "Query",
+    "Table",
+    "TableRow",
+    "key_of",
+    "matching_ids",
+    "pages",
+    "parse",
+    "run",
+]

@@ -1,6 +1,6 @@
 """Search criteria as a tree, read from nested tuples or from a text, without any traffic.
 
-Two spellings give the same tree::
+Three spellings give the same tree::
 
     [("xnat:mrSessionData/AGE", ">", "80"), [("xnat:subjectData/HANDEDNESS", "=", "left"),
      ("xnat:subjectData/HANDEDNESS", "=", "ambidextrous"), "OR"], "AND"]
@@ -8,8 +8,13 @@ Two spellings give the same tree::
     "xnat:mrSessionData/AGE > 80 and (xnat:subjectData/HANDEDNESS = left or "
     "xnat:subjectData/HANDEDNESS = ambidextrous)"
 
+    (F("xnat:mrSessionData/AGE") > 80) & (
+        (F("xnat:subjectData/HANDEDNESS") == "left")
+        | (F("xnat:subjectData/HANDEDNESS") == "ambidextrous"))
+
 The first is pyxnat's: a list of constraints, ended by the word that joins them. A text may also be
-in pyxnat's reversed order, with AND or OR at its end. Values with blanks stand in quotes.
+in pyxnat's reversed order, with AND or OR at its end. Values with blanks stand in quotes; a quote
+inside quotes is doubled. The third is made by :class:`nipype_xnat.search.F`.
 """
 
 from __future__ import annotations
@@ -21,7 +26,16 @@ from typing import Any, NoReturn
 
 from ..errors import CriteriaError
 
-__all__ = ["OPERATORS", "Criteria", "Criterion", "parse"]
+__all__ = ["OPERATORS", "Criteria", "Criterion", "criterion", "parse"]
+
+_NEGATED = {
+    "=": "!=",
+    "<": ">=",
+    ">": "<=",
+    "LIKE": "NOT LIKE",
+    "IS NULL": "IS NOT NULL",
+}
+_NEGATED |= {there: here for here, there in _NEGATED.items()}
 
 OPERATORS = (
     "=",
@@ -43,8 +57,26 @@ _WITHOUT_VALUE = ("IS NULL", "IS NOT NULL")
 _FIELD = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*[/.][^\s()]+")
 
 
+class _Joinable:
+    """What ``&``, ``|`` and ``~`` make of comparisons and of what they join."""
+
+    def __and__(self, other: Criterion | Criteria) -> Criteria:
+        return _joined("AND", self, other)
+
+    def __or__(self, other: Criterion | Criteria) -> Criteria:
+        return _joined("OR", self, other)
+
+    def __bool__(self) -> bool:
+        raise CriteriaError(
+            "criteria are neither true nor false before the archive was asked",
+            asked=str(self),
+            advice="join them with & and | (not with 'and' and 'or'), put each comparison in "
+            "parentheses, and write a < F(...) < b as F(...).between(a, b)",
+        )
+
+
 @dataclass(frozen=True)
-class Criterion:
+class Criterion(_Joinable):
     """One comparison.
 
     Parameters
@@ -67,17 +99,32 @@ class Criterion:
         return re.split(r"[/.]", self.field, maxsplit=1)[0]
 
     def __str__(self) -> str:
+        field = _spelled(self.field)
         if self.operator in _WITHOUT_VALUE:
-            return f"{self.field} {self.operator}"
-        plain = re.fullmatch(r"[^\s()\"']+", self.value)
-        plain_word = plain and self.value.upper() not in ("AND", "OR")
-        quote = "'" if '"' in self.value else '"'
-        value = self.value if plain_word else f"{quote}{self.value}{quote}"
-        return f"{self.field} {self.operator} {value}"
+            return f"{field} {self.operator}"
+        return f"{field} {self.operator} {_spelled(self.value)}"
+
+    def __invert__(self) -> Criterion | Criteria:
+        """Return what holds where this does not; a missing value fulfils neither."""
+        if self.operator in _NEGATED:
+            return Criterion(self.field, _NEGATED[self.operator], self.value)
+        if self.operator == "BETWEEN":
+            low, high = re.split(r"\s+and\s+", self.value, maxsplit=1, flags=re.IGNORECASE)
+            return Criterion(self.field, "<", low) | Criterion(self.field, ">", high)
+        parts = [part.strip() for part in self.value.split(",")]
+        return Criteria("AND", tuple(Criterion(self.field, "!=", part) for part in parts))
+
+
+def _spelled(text: str) -> str:
+    """Return a text as it stands in criteria, quoted where it has to be."""
+    if re.fullmatch(r"[^\s()\"'<>=!]+", text) and text.upper() not in ("AND", "OR"):
+        return text
+    quote = "'" if '"' in text and "'" not in text else '"'
+    return quote + text.replace(quote, 2 * quote) + quote
 
 
 @dataclass(frozen=True)
-class Criteria:
+class Criteria(_Joinable):
     """Comparisons (or further criteria) joined by one word.
 
     Parameters
@@ -103,6 +150,20 @@ class Criteria:
         """The data types that occur, in order, each once."""
         return tuple(dict.fromkeys(criterion.datatype for criterion in self))
 
+    def __invert__(self) -> Criteria:
+        """Return what holds where these do not: XNAT has no NOT, so each comparison is turned."""
+        return Criteria(
+            "OR" if self.method == "AND" else "AND", tuple(~member for member in self.members)
+        )
+
+    def simplified(self) -> Criteria:
+        """Return the same without joints of one member: what a text of these reads back as."""
+        members = tuple(_simple(member) for member in self.members)
+        if len(members) == 1:
+            only = members[0]
+            return only if isinstance(only, Criteria) else Criteria("AND", members)
+        return Criteria(self.method, members)
+
     def to_tuples(self) -> list[Any]:
         """Return pyxnat's nested form."""
         members: list[Any] = [
@@ -120,12 +181,34 @@ class Criteria:
         )
 
 
-def parse(criteria: str | Sequence[Any] | Criteria) -> Criteria:
+def _simple(member: Criterion | Criteria) -> Criterion | Criteria:
+    if isinstance(member, Criterion):
+        return member
+    found = member.simplified()
+    return found.members[0] if len(found.members) == 1 else found
+
+
+def _joined(word: str, *parts: object) -> Criteria:
+    members: list[Criterion | Criteria] = []
+    for part in parts:
+        if isinstance(part, Criteria) and part.method == word:
+            members += part.members
+        elif isinstance(part, (Criteria, Criterion)):
+            members.append(part)
+        else:
+            raise CriteriaError(
+                f"{part!r} is no comparison",
+                advice='put each one in parentheses: (F("xnat:mrSessionData/AGE") > 80) & (...)',
+            )
+    return Criteria(word, tuple(members))
+
+
+def parse(criteria: str | Sequence[Any] | Criterion | Criteria) -> Criteria:
     """Read criteria.
 
     Parameters
     ----------
-    criteria : str or list or Criteria
+    criteria : str or list or Criterion or Criteria
         See the module's description.
 
     Raises
@@ -135,6 +218,8 @@ def parse(criteria: str | Sequence[Any] | Criteria) -> Criteria:
     """
     if isinstance(criteria, Criteria):
         return criteria
+    if isinstance(criteria, Criterion):
+        return Criteria("AND", (criteria,))
     try:
         if isinstance(criteria, str):
             return _of_text(criteria)
@@ -148,7 +233,14 @@ def parse(criteria: str | Sequence[Any] | Criteria) -> Criteria:
     )
 
 
-def _criterion(field: str, operator: str, value: str, whole: object) -> Criterion:
+def criterion(field: str, operator: str, value: str = "", whole: object = "") -> Criterion:
+    """Make one comparison of its parts, checked and in XNAT's own spelling.
+
+    Raises
+    ------
+    CriteriaError
+    """
+    whole = whole or f"{field} {operator} {value}"
     word = " ".join(operator.upper().split())
     word = {"==": "=", "<>": "!=", "IS": "IS"}.get(word, word)
     if word == "IS" and value.upper() in ("NULL", "NOT NULL"):
@@ -165,12 +257,21 @@ def _criterion(field: str, operator: str, value: str, whole: object) -> Criterio
             asked=str(whole),
             advice="for example xnat:mrSessionData/AGE",
         )
-    if not all(char.isprintable() or char in "\t\n" for char in value):
-        raise CriteriaError(f"a value with control characters: {value!r}", asked=str(whole))
     if word in _WITHOUT_VALUE:
         value = ""
-    if word == "LIKE":
+    if word in ("LIKE", "NOT LIKE"):
         value = value.replace("*", "%")
+    if not value.isprintable():
+        raise CriteriaError(
+            f"the value {value!r} holds characters that the search document cannot",
+            asked=str(whole),
+        )
+    if word == "BETWEEN" and not re.search(r"\S\s+and\s+\S", value, re.IGNORECASE):
+        raise CriteriaError(
+            f"BETWEEN needs two values, not {value!r}",
+            asked=str(whole),
+            advice="write BETWEEN 20 AND 30",
+        )
     return Criterion(field, word, value)
 
 
@@ -182,12 +283,14 @@ def _of_list(items: Sequence[Any], whole: object) -> Criteria:
             if item.upper() not in ("AND", "OR"):
                 raise CriteriaError(f"{item!r} joins nothing: only AND and OR do", asked=str(whole))
             methods.append(item.upper())
+        elif isinstance(item, (Criterion, Criteria)):
+            members.append(item)
         elif (
             isinstance(item, tuple)
             and len(item) == 3
             and all(not isinstance(part, (list, tuple)) for part in item)
         ):
-            members.append(_criterion(str(item[0]), str(item[1]), str(item[2]), whole))
+            members.append(criterion(str(item[0]), str(item[1]), str(item[2]), whole))
         elif isinstance(item, (list, tuple)):
             members.append(_of_list(item, whole))
         else:
@@ -212,7 +315,7 @@ def _of_list(items: Sequence[Any], whole: object) -> Criteria:
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])
-        |(?P<quoted>"[^"]*"|'[^']*')
+        |(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*')
         |(?P<symbol><=|>=|!=|<>|==|=|<|>)
         |(?P<word>[^\s()"'<>=!]+))""",
     re.VERBOSE,
@@ -242,7 +345,9 @@ def _of_text(text: str) -> Criteria:
             )
         kind = found.lastgroup or ""
         value = found.group(kind)
-        tokens.append(_Token(kind, value[1:-1] if kind == "quoted" else value))
+        if kind == "quoted":
+            value = value[1:-1].replace(2 * value[0], value[0])
+        tokens.append(_Token(kind, value))
         position = found.end()
     reader = _Reader(tokens, text)
     if tokens[-1].is_word("AND", "OR"):
@@ -315,16 +420,17 @@ class _Reader:
             if self.next_is("NOT"):
                 operator += " " + self.take("NOT").text
             operator += " " + self.take("NULL").text
-            return _criterion(field, operator, "", self.text)
+            return criterion(field, operator, "", self.text)
         value = self.take("a value")
         if value.kind in ("paren", "symbol"):
             self.position -= 1
             self.complain("a value")
         text = value.text
-        if operator.upper() == "BETWEEN" and self.next_is("AND"):
+        whole = value.kind == "quoted" and " AND " in text.upper()
+        if operator.upper() == "BETWEEN" and not whole and self.next_is("AND"):
             self.position += 1
             text = f"{text} AND {self.take('a value').text}"
-        return _criterion(field, operator, text, self.text)
+        return criterion(field, operator, text, self.text)
 
     def reversed_order(self) -> Criteria:
         """Read pyxnat's reversed order: each AND or OR joins all that stands before it."""

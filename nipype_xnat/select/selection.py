@@ -292,4 +292,4 @@ class Selection(Generic[E]):
 
     def __repr__(self) -> str:
         text = " and ".join(map(str, self.paths))
-        return f"<Selection {text}{f' where {self.criteria}' if self.criteria else ''}>"
+        return f"<Selection {text}{f' where {self.criteria}' if self.criteria is not None else ''}>"

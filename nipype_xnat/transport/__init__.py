@@ -6,5 +6,16 @@ Nothing above this package knows which archive answers, or how.
 from .credentials import Credentials
 from .http import HttpTransport
 from .request import Answer, Body, Request, Transport
+from .trace import Call, Recorder, TracingTransport
 
-__all__ = ["Answer", "Body", "Credentials", "HttpTransport", "Request", "Transport"]
+__all__ = [
+    "Answer",
+    "Body",
+    "Call",
+    "Credentials",
+    "HttpTransport",
+    "Recorder",
+    "Request",
+    "TracingTransport",
+    "Transport",
+]

@@ -19,7 +19,13 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .._version import __version__
-from ..errors import CannotReachServer, ConfigurationError, NotLoggedIn, ServerBroken
+from ..errors import (
+    CannotReachServer,
+    ConfigurationError,
+    NotLoggedIn,
+    ServerBroken,
+    XNATError,
+)
 from . import refusals
 from .credentials import Credentials
 from .lifetime import abandon, at_exit, end_abandoned, watch_forks
@@ -43,6 +49,12 @@ class _NoAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
+
+
+class _Tries:
+    """Counts how often one request was sent again."""
+
+    again = 0
 
 
 class HttpTransport:
@@ -71,6 +83,9 @@ class HttpTransport:
         How often a repeatable request is sent again after a broken connection or a status that says
         "later" (429, 502, 503, 504).
     """
+
+    on_login: Callable[[int, float], None] | None = None
+    """Gets the status of each log-in and the seconds that it took."""
 
     def __init__(
         self,
@@ -117,17 +132,27 @@ class HttpTransport:
 
     def send(self, request: Request) -> Answer:
         """Send a request and return the answer; see :class:`Transport`."""
-        attempt = 0
+        tries = _Tries()
+        try:
+            answer = self._send(request, tries)
+        except XNATError as error:
+            error.retries = tries.again
+            raise
+        answer.retries = tries.again
+        return answer
+
+    def _send(self, request: Request, tries: _Tries) -> Answer:
         renewed = self.credentials.anonymous
         while True:
             session = self._log_in()
             try:
                 answer = self._send_once(request, session.http)
-                if answer.status in _RETRY_STATUS and request.may_repeat and attempt < self.retries:
+                later = answer.status in _RETRY_STATUS and request.may_repeat
+                if later and tries.again < self.retries:
                     after = answer.headers.get("retry-after")
                     answer.close()
-                    self._wait(attempt, after, f"status {answer.status}", request)
-                    attempt += 1
+                    self._wait(tries.again, after, f"status {answer.status}", request)
+                    tries.again += 1
                     continue
                 return refusals.checked(answer, self.account)
             except NotLoggedIn:
@@ -135,12 +160,13 @@ class HttpTransport:
                 if renewed:
                     raise
                 renewed = True
+                tries.again += 1
                 self._end(session)
             except CannotReachServer as error:
-                if attempt >= self.retries or not request.may_repeat:
+                if tries.again >= self.retries or not request.may_repeat:
                     raise
-                self._wait(attempt, None, str(error), request)
-                attempt += 1
+                self._wait(tries.again, None, str(error), request)
+                tries.again += 1
 
     def close(self) -> None:
         """Log out and give up all connections; a later request logs in again."""
@@ -192,6 +218,7 @@ class HttpTransport:
             self.credentials.user.encode("utf-8"),
             password.encode("utf-8"),
         )
+        started = time.perf_counter()
         for attempt in range(self.retries + 1):
             try:
                 response = self._exchange(
@@ -213,6 +240,8 @@ class HttpTransport:
                 self._wait(attempt, response.headers.get("Retry-After"), "log-in", None)
                 continue
             break
+        if self.on_login is not None:
+            self.on_login(response.status_code, time.perf_counter() - started)
         refusals.check_login(response, self._server, self.account)
         usable = self._server.startswith("https:")
         kept = [c for c in http.cookies if c.name == "JSESSIONID" and (usable or not c.secure)]

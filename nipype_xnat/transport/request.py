@@ -131,6 +131,8 @@ class Answer:
         self.headers = {name.lower(): value for name, value in headers.items()}
         self.server = server
         self.from_cache = from_cache
+        self.retries = 0
+        """How often the request was sent again before this came."""
         self._chunks = chunks
         self._close = close
 

@@ -95,6 +95,8 @@ ROWS = [
     found(where("AND", MINE, (f"{MR}/LABEL", "!=", "MR1")), ["MR2"], "T TestSearchFilterStrings"),
     found(where("AND", MINE, (f"{MR}/LABEL", "LIKE", "%r1")), ["MR1"], "T TestSearchFilterStrings"),
     found(where("AND", MINE, (f"{MR}/label", "LIKE", "R1")), ["MR1"], "T TestSearchFilterStrings"),
+    found(where("AND", MINE, (f"{MR}/label", "NOT LIKE", "R1")), ["MR2"], "J SearchCriteria"),
+    found(where("AND", MINE, (f"{MR}/LABEL", "NOT LIKE", "%r1")), ["MR2"], "J DisplayCriteria"),
     found(
         where("AND", MINE, (f"{MR}/LABEL", "IS NOT NULL", "")),
         ["MR1", "MR2"],

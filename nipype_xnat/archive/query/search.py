@@ -83,9 +83,10 @@ class Engine:
             return sa.and_(expression.is_not(None), expression != "")
         if comparison == "=" and value == "":
             return sa.or_(expression.is_(None), expression == "")
-        if comparison == "LIKE":
+        if comparison in {"LIKE", "NOT LIKE"}:
             pattern = value if shown else f"%{value.replace('*', '%')}%"
-            return sa.cast(expression, sa.Text).like(pattern)
+            text = sa.cast(expression, sa.Text)
+            return text.like(pattern) if comparison == "LIKE" else text.not_like(pattern)
         if comparison == "IN":
             parts = [self._value(part.strip().strip("'"), declared) for part in value.split(",")]
             return self._typed(expression, declared).in_(parts)

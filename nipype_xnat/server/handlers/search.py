@@ -75,9 +75,12 @@ def finish(call: Call, table: Table) -> Response:
 def search(call: Call) -> Response:
     """Run the search that was sent."""
     data = _document(call)
+    kept = call.flag("cache") and call.session is not None
     with call.archive.reading(call.person) as elements:
-        table = run(elements, data, _limit(call))
-    if call.flag("cache") and call.session is not None:
+        # a kept answer is whole; a limit is about what is answered now
+        table = run(elements, data, None if kept else _limit(call))
+    if kept:
+        assert call.session is not None
         name = f"xs_{call.person.login}_{secrets.token_hex(6)}"
         keyed = Table(
             [*table.columns, "key"],
@@ -87,7 +90,13 @@ def search(call: Call) -> Response:
             extra={**table.extra, "ID": name},
         )
         call.session.tables[name] = keyed
-        table = keyed
+        table = Table(
+            keyed.columns,
+            keyed.rows[: _limit(call)],
+            total=keyed.total,
+            properties=keyed.properties,
+            extra=keyed.extra,
+        )
     return finish(call, table)
 
 
