@@ -297,7 +297,9 @@ class Call:
             raise HttpFailure(500, "The size of the body must be known and not zero.")
         disposition = self.param("filename") or ""
         whole = cast(Readable, self.stream)
-        yield Part(disposition, whole if length is None else _Whole(whole, length))
+        # the length is that of what is sent: a packed body is longer once it is unpacked
+        known = length is not None and not self.request.headers.get("Content-Encoding")
+        yield Part(disposition, _Whole(whole, length or 0) if known else whole)
 
     @property
     def _chunked(self) -> bool:

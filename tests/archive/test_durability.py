@@ -285,3 +285,23 @@ def test_a_reset_forgets_everything_but_keeps_serving(start, log_in):
     fill(http, url)
     archive.reset()
     assert log_in(url).get(url + "/data/projects").json()["ResultSet"]["totalRecords"] == "0"
+
+
+def test_an_upload_that_ends_early_is_refused_and_leaves_nothing(xnat_archive, fill):
+    import socket
+
+    fill.put("/data/projects/P")
+    fill.put("/data/projects/P/resources/R")
+    host, _, port = xnat_archive.url.removeprefix("http://").partition(":")
+    cookie = "; ".join(f"{c.name}={c.value}" for c in fill.http.cookies)
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(
+            b"PUT /data/projects/P/resources/R/files/a.bin?inbody=true HTTP/1.1\r\n"
+            b"Host: x\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
+            b"Content-Length: 1000000\r\nCookie: " + cookie.encode() + b"\r\n\r\nabc"
+        )
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(200)
+    assert b" 200 " not in answer.split(b"\r\n")[0]
+    rows = fill.call("GET", "/data/projects/P/resources/R/files?format=json").json()
+    assert rows["ResultSet"]["Result"] == []
