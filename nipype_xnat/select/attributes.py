@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..address import Address
@@ -66,14 +66,15 @@ class Attributes:
         known = {key.lower(): value for key, value in row.items()}
         values = []
         for name in names:
-            if name.lower() not in known:
+            column = next((word for word in _headers(name) if word in known), None)
+            if column is None:
                 raise BadRequest(
                     f"the archive knows no field {name!r} of a {self._level}",
                     server=self._transport.server,
                     advice="give an xpath, such as xnat:subjectData/demographics[@xsi:type="
                     "xnat:demographicData]/age",
                 )
-            values.append(known[name.lower()])
+            values.append(known[column])
         return values
 
     def set(self, name: str, value: Any) -> None:
@@ -116,3 +117,14 @@ class Attributes:
             server=self._transport.server,
             asked=str(address),
         )
+
+
+def _headers(name: str) -> Iterator[str]:
+    """Yield the headers under which a listing may give a column: its own, or XNAT's short name."""
+    lowered = name.lower()
+    yield lowered
+    *_, above, last = ["", *lowered.split("/")]
+    if above in ("investigator", "pi"):
+        yield f"pi_{last}"
+    elif above.startswith("demographics") or ":" in above:
+        yield last

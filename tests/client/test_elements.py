@@ -67,11 +67,11 @@ def test_sharing(client, project, fill):
     fill.put("/data/projects/P2")
     subject = project.subject("S").create()
     subject.share("P2", "GUEST")
-    assert subject.shares() == ["P", "P2"]
+    assert subject.shares().get() == ["P", "P2"]
     assert client.select.project("P2").subject("GUEST").label() == "GUEST"
     assert client.select.project("P2").subject("GUEST").id() == subject.id()
     subject.unshare("P2")
-    assert subject.shares() == ["P"]
+    assert subject.shares().get() == ["P"]
 
 
 def test_chains_and_paths_are_the_same_selection(client):

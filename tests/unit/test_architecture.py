@@ -24,6 +24,7 @@ LAYERS = [
     "search",
     "select",
     "cohort",
+    "raw",
     "client",
     "interfaces",
     "demo",
