@@ -73,7 +73,8 @@ class DataType:
         return self.lower.get(_PREDICATE.sub("", path).strip("/").lower())
 
 
-def _parse_field(text: str) -> Field | Repeated:
+def parse_field(text: str) -> Field | Repeated:
+    """Read one field of a dictionary file."""
     address, _, declared = text.partition(" ")
     if "[]" in address:
         return Repeated(address.replace("[]", ""), declared)
@@ -122,7 +123,7 @@ class Dictionary:
         fields = dict(parent.fields) if parent else {}
         repeated = dict(parent.repeated) if parent else {}
         for text in entry["fields"]:
-            item = _parse_field(text)
+            item = parse_field(text)
             if isinstance(item, Field):
                 fields[item.path] = item
             else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
-from nipype_xnat.archive.datatypes import DataType, Dictionary, _parse_field
+from nipype_xnat.archive.datatypes import DataType, Dictionary, parse_field
 from nipype_xnat.archive.datatypes import Field as Plain
 
 _XS = {
@@ -65,7 +65,7 @@ class _Branch:
 def _grow(texts: tuple[str, ...], dictionary: Dictionary) -> _Branch:
     root = _Branch()
     for text in texts:
-        item = _parse_field(text)
+        item = parse_field(text)
         if isinstance(item, Plain):
             place = root
             for name, attribute, xsi in item.steps:

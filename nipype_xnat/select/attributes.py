@@ -11,6 +11,7 @@ from ..levels import LEVELS
 from ..records import Record
 from ..tables import Row, rows
 from ..transport import Request, Transport
+from .schema_paths import paths_of
 
 __all__ = ["Attributes"]
 
@@ -28,6 +29,8 @@ class Attributes:
         Query parameters of each write.
     address : callable
         Returns the element's address.
+    datatype : callable
+        Returns the element's data type.
     """
 
     def __init__(
@@ -37,12 +40,20 @@ class Attributes:
         identified: Callable[[], Record],
         event: Mapping[str, str],
         address: Callable[[], Address],
+        datatype: Callable[[], str],
     ) -> None:
         self._transport = transport
         self._level = level
         self._identified = identified
         self._event = event
         self._address = address
+        self._datatype = datatype
+
+    def __call__(self) -> list[str]:
+        """Return the paths of all fields that the element may have, from the archive's schema."""
+        datatype = self._datatype()
+        address = Address.of("xapi", "schemas", datatype.partition(":")[0])
+        return paths_of(self._transport.send(Request("GET", address)).text(), datatype)
 
     def get(self, name: str) -> str:
         """Return the value of one field, empty where it has none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path as LocalPath
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,10 @@ class Bulk:
 
         self._only(_SHAREABLE, "shared")
         wanted = {projects} if isinstance(projects, str) else set(projects)
-        return Chosen(
-            self._archive,
-            self.level,
-            lambda: (element for element in self if wanted <= set(element.shares().get())),
-        )
+        return Chosen(self._archive, self.level, partial(self._shown_in, wanted))
+
+    def _shown_in(self, projects: set[str]) -> Iterator[Any]:
+        return (element for element in self if projects <= set(element.shares().get()))
 
     def tag(self, name: str) -> Tag:
         """Give all elements one of the account's tags."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -25,7 +26,7 @@ class Chosen(Selection[E]):
     level : str
         Level of the elements, for what is shown of them.
     elements : callable
-        Returns the elements, asked each time that they are read.
+        Returns the elements, asked each time that they are read; picklable, as selections are.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Chosen(Selection[E]):
         )
 
     def _down(self, level: str, pattern: str | Pattern) -> Selection[Any]:
-        return Chosen(self._archive, level, lambda: self._below(level, pattern))
+        return Chosen(self._archive, level, partial(self._below, level, pattern))
 
     def _below(self, level: str, pattern: str | Pattern) -> Iterator[Any]:
         for path in self._paths():

@@ -75,7 +75,12 @@ class Element:
     def attrs(self) -> Attributes:
         """The element's fields, to read and to write."""
         return Attributes(
-            self._archive.transport, self.level, self._identified, self._event(), self._address_now
+            self._archive.transport,
+            self.level,
+            self._identified,
+            self._event(),
+            self._address_now,
+            self.datatype,
         )
 
     def id(self) -> str:

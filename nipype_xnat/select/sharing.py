@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -58,7 +59,7 @@ class Shareable(Element):
         id_filter : str
             Wildcards for the projects' IDs.
         """
-        return Chosen(self._archive, "project", lambda: self._shares(id_filter))
+        return Chosen(self._archive, "project", partial(self._shares, id_filter))
 
     def _shares(self, id_filter: str) -> list[Project]:
         from .elements import Project
