@@ -34,9 +34,13 @@ class Listings:
         self.transport = transport
 
     def table(self, address: Address, expect: str = "csv") -> Iterator[Row]:
-        """Yield the rows of a listing."""
+        """Yield the rows of a listing.
+
+        It is read whole before the first row is given: what is done with a row may send requests,
+        and a listing that still holds its connection would wait for itself where there are few.
+        """
         request = Request("GET", address.ask(format=expect), expect=expect)
-        return rows(self.transport.send(request))
+        yield from list(rows(self.transport.send(request)))
 
     def projects(self, columns: Sequence[str] = ()) -> Iterator[Record]:
         """Yield all projects that the account may see."""

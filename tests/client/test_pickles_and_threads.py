@@ -105,6 +105,14 @@ def test_threads_on_one_selection(archive):
     assert found == [(1, ["1"])] * 16
 
 
+def test_one_connection_is_enough(xnat_archive, filled, tmp_path):
+    """A loop over a listing may ask for more, however few connections there are."""
+    with Interface(xnat_archive.url, "admin", "admin", connections=1) as archive:
+        for project in archive.select.projects():
+            assert [subject.attrs.get("label") for subject in project.subjects()] == ["S"]
+        assert archive.select("//scans").get() == ["1"]
+
+
 SCRIPT = """
 import multiprocessing, os, sys
 from nipype_xnat import Interface
