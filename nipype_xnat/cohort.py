@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from . import search
@@ -20,6 +19,7 @@ from .levels import RESOURCE_LEVELS
 from .records import Record
 from .select import grammar
 from .select.grammar import Path, Step
+from .select.identity import companions
 from .select.matching import accepts
 from .select.plan import Allowed, Plan
 from .transport import Transport
@@ -191,7 +191,7 @@ def find_files(
             for record in files:
                 if narrow is not None or accepts(wanted, record):
                     sessions_with.add(record.experiment_id)
-                    yield Found(record, _companions(record, files) if narrow is None else ())
+                    yield Found(record, companions(record, files) if narrow is None else ())
                 else:
                     sessions_without.setdefault(record.experiment_id, record)
         if on_empty is not None:
@@ -204,20 +204,6 @@ def find_files(
 
 def _note(into: list[tuple[Record, str]], record: Record, reason: str) -> None:
     into.append((record, reason))
-
-
-def _companions(record: Record, files: Sequence[Record]) -> tuple[Record, ...]:
-    key = _stem(record.path)
-    return tuple(other for other in files if other.path != record.path and _stem(other.path) == key)
-
-
-def _stem(path: str) -> tuple[str, str]:
-    """Return folder and name without its suffix (two of them where the last is ``.gz``)."""
-    pure = PurePosixPath(path)
-    name = pure.name
-    if name.endswith(".gz"):
-        name = name[:-3]
-    return str(pure.parent), name.rpartition(".")[0] or name
 
 
 @dataclass

@@ -11,7 +11,7 @@ from ..errors import NotFound, UsageError
 from ..records import Record
 from ..transport import Request
 from .element import Element
-from .identity import view_name
+from .identity import companions, view_name
 from .listings import Listings
 from .resource import InResource, OutResource, Resource
 
@@ -116,8 +116,8 @@ class File(Element):
         Parameters
         ----------
         dest : path, optional
-            Where to put it. Without it the file stays in the cache, read-only, beside nothing else
-            and under its own name.
+            Where to put it. Without it the file stays in the cache, read-only and under its own
+            name, beside those that differ from it in their suffix only (``.img`` and ``.hdr``).
 
         Raises
         ------
@@ -128,7 +128,9 @@ class File(Element):
             target = LocalPath(dest).expanduser()
             transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
             return str(target)
-        fetched = transfer.fetch(self._archive.transport, [record], self._archive.cache)
+        listed = list(Listings(self._archive.transport).files(record))
+        wanted = [record, *companions(record, listed)]
+        fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache)
         views = transfer.deliver(fetched, self._archive.cache, view_name(record))
         return str(views[fetched[0].record])
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..levels import LEVELS, SHORT_CUTS
 from ..records import Record
 
-__all__ = ["ancestor", "children_of", "label_in", "levels_of", "name_in_path", "view_name"]
+__all__ = [
+    "ancestor",
+    "children_of",
+    "companions",
+    "label_in",
+    "levels_of",
+    "name_in_path",
+    "view_name",
+]
 
 
 def children_of(level: str) -> list[str]:
@@ -110,3 +119,16 @@ def view_name(record: Record) -> str:
         record.resource_label,
     )
     return "-".join(part for part in parts if part)
+
+
+def companions(record: Record, files: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the files of a resource that differ from one in their suffix only."""
+    key = _stem(record.path)
+    return tuple(other for other in files if other.path != record.path and _stem(other.path) == key)
+
+
+def _stem(path: str) -> tuple[str, str]:
+    """Return folder and name without its suffix (two of them where the last is ``.gz``)."""
+    pure = PurePosixPath(path)
+    name = pure.name.removesuffix(".gz")
+    return str(pure.parent), name.rpartition(".")[0] or name

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from ..errors import AnswerError, BadRequest, CannotReachServer, ServerBroken
+from ..errors import AnswerError, BadRequest, CannotReachServer, NotFound, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
 from ..transport import Transport
@@ -233,7 +233,13 @@ class Plan:
                 or subject.pattern.matches(record.subject_label, record.subject_id)
             )
         )
-        return iter(sorted(kept, key=order))
+        try:
+            return iter(sorted(kept, key=order))
+        except NotFound:
+            # a subject that is named need not be in each of several projects
+            if one_subject is None or self.path.steps[0].exact:
+                raise
+            return iter(())
 
     def _below_experiments(self) -> Iterator[Record]:
         experiment = next(step for step in self.path.steps if step.level == "experiment")

@@ -42,6 +42,18 @@ def test_the_first_arrives_before_the_last_is_asked_for(subjects, xnat_archive):
     assert "/data/projects/P3/subjects" not in paths
 
 
+def test_a_subject_that_only_one_of_the_projects_has(client, subjects, fill):
+    fill.session("P2", "P2_0", "E", {"1": ("T1", {})})
+    for path in (
+        "/projects/*/subjects/P2_0/experiments",
+        "/projects/subject/P2_0/experiments/scans",
+    ):
+        assert len(client.select(path)) == 1
+    assert client.select("//experiments").get("label") == ["E"]
+    with pytest.raises(NotFound):
+        client.select("/projects/P1/subjects/P2_0/experiments").get()
+
+
 def test_cursors(subjects):
     assert subjects.first().label() == subjects.fetchone().label() == "P1_0"
     assert [found.label() for found in subjects.fetchmany(2)] == ["P1_0", "P1_1"]
