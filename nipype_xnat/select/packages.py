@@ -54,7 +54,7 @@ def named_files(
     return files, root.name or "files"
 
 
-def write_zip(place: Path, files: Mapping[str, Path], root: str = "") -> Path:
+def write_zip(place: Path, files: Mapping[str, Path]) -> Path:
     """Write a zip, whole or not at all, and return its place."""
     place.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
@@ -63,7 +63,7 @@ def write_zip(place: Path, files: Mapping[str, Path], root: str = "") -> Path:
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, source in files.items():
-                archive.write(source, f"{root}/{path}" if root else path)
+                archive.write(source, path)
         partial.chmod(0o644)
         partial.replace(place)
     finally:

@@ -231,7 +231,7 @@ class Resource(Element):
         label = self.label()
         if not extract:
             files = {entry.record.path: entry.path for entry in fetched}
-            return str(write_zip(folder / f"{label}.zip", files, label))
+            return str(write_zip(folder / f"{label}.zip", files))
         root = transfer.copy_to(fetched, folder / label)
         return [str(root / entry.record.path) for entry in fetched]
 

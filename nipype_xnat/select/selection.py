@@ -155,9 +155,7 @@ class Selection(Bulk, Generic[E]):
         """Return the first elements, at most ``size``."""
         return list(islice(self, size))
 
-    def fetchall(self, *what: str) -> list[Any]:
-        """Return all elements, or what is asked for of each, see :meth:`get`."""
-        return self.get(*(what or ("obj",)))
+    fetchall = get
 
     def __bool__(self) -> bool:
         return next(self._found(), None) is not None

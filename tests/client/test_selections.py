@@ -57,7 +57,8 @@ def test_a_subject_that_only_one_of_the_projects_has(client, subjects, fill):
 def test_cursors(subjects):
     assert subjects.first().label() == subjects.fetchone().label() == "P1_0"
     assert [found.label() for found in subjects.fetchmany(2)] == ["P1_0", "P1_1"]
-    assert len(subjects.fetchall()) == 9
+    assert subjects.fetchall() == subjects.get()
+    assert len(subjects.fetchall("obj")) == 9
     assert subjects.fetchall("label")[0] == "P1_0"
     identifier, label, element = subjects.get("id", "label", "obj")[0]
     assert (identifier, label) == (element.id(), element.label())
