@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as LocalPath
 from typing import Any
 
 from . import config as configuration
 from . import search
+from .address import Address
 from .cache import Cache
 from .cohort import Cohort, resolve
-from .errors import BadRequest, UsageError
+from .errors import BadRequest, NotFound, UsageError
 from .inspection import Inspector
 from .manage import Manager
+from .raw import RawRequests
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
 from .select.matching import named
 from .select.selection import Selection
+from .select.tags import Tag, Tags
 from .tables import Row
-from .transport import HttpTransport, Recorder, TracingTransport, Transport
+from .transport import HttpTransport, Recorder, Request, TracingTransport, Transport
 
 __all__ = ["Interface", "Search", "Select"]
 
 
-class Interface:
+class Interface(RawRequests):
     """A connection to an XNAT archive.
 
     Nothing is sent until something is asked. The first request logs in; :meth:`disconnect`, the end
@@ -103,6 +106,7 @@ class Interface:
         self._source = found.source
         self.event_reason = event_reason
         self.connections = connections
+        self._callback: Callable[[Any, Any], object] | None = None
         self._make_rooms()
 
     def _make_rooms(self) -> None:
@@ -126,10 +130,25 @@ class Interface:
         """Name of the account, empty for nobody."""
         return self._transport.account
 
+    # pyxnat's names for the two
+    _server = server
+    _user = user
+
     @property
     def cache(self) -> Cache:
         """Where files are kept."""
         return Cache(self._cache_folder)
+
+    def version(self) -> dict[str, Any]:
+        """Return what the server says of itself: ``version``, ``buildDate`` and more."""
+        address = Address.of("xapi", "siteConfig", "buildInfo")
+        try:
+            answer = self.transport.send(Request("GET", address, expect="json"))
+        except NotFound:  # before XNAT 1.7
+            text = self.transport.send(Request("GET", Address.of("data", "version"))).text()
+            return {"version": text.strip()}
+        found: dict[str, Any] = answer.json()
+        return found
 
     def cohort(
         self,
@@ -211,6 +230,8 @@ class Interface:
         """Log out; a later request logs in again."""
         self._transport.close()
 
+    close_jsession = disconnect
+
     def __enter__(self) -> Interface:
         return self
 
@@ -222,6 +243,7 @@ class Interface:
         state = self.__dict__.copy()
         for room in ("select", "inspect", "manage", "_traced"):
             del state[room]
+        state["_callback"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -256,7 +278,7 @@ class Select:
         Returns
         -------
         Element, Selection or Search
-            An element where the path names one by exact names.
+            An element where the path names one by exact names; for ``/`` this root itself.
 
         Raises
         ------
@@ -264,8 +286,16 @@ class Select:
             Before any request.
         """
         text = datatype_or_path
+        for entry in ("/data", "/REST"):
+            if text == entry or text.startswith(f"{entry}/"):
+                text = text[len(entry) :]
+        if not text.strip("/"):
+            return self
         if not text.startswith("/") and ":" in text.split("/")[0].split("[")[0]:
             return Search(self._archive, text, columns)
+        words = text.strip("/").split("/")
+        if words[0] in ("tag", "tags"):
+            return self.tag(words[1]) if len(words) > 1 else self.tags()
         paths = grammar.parse(text)
         if len(paths) == 1 and paths[0].exact:
             return self._element(paths[0])
@@ -293,6 +323,14 @@ class Select:
         element = self._element(Path().down("experiment", grammar.Pattern(name, literal=True)))
         assert isinstance(element, Experiment)
         return element
+
+    def tag(self, name: str) -> Tag:
+        """Return one of the account's tags."""
+        return Tags(self._archive).get(name)
+
+    def tags(self) -> list[str]:
+        """Return the names of the account's tags."""
+        return Tags(self._archive)()
 
     def __repr__(self) -> str:
         return f"<Select {self._archive.server}>"

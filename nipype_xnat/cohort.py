@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from . import search
@@ -19,6 +18,7 @@ from .errors import AnswerError, CannotReachServer, SelectSyntaxError
 from .levels import LEVELS, RESOURCE_LEVELS
 from .records import Record
 from .select import grammar
+from .select.companions import companions
 from .select.grammar import Path, Step
 from .select.matching import accepts
 from .select.plan import Allowed, Plan
@@ -191,9 +191,9 @@ def find_files(
         sessions_without: dict[tuple[str, str], Record] = {}
         for files in listed.values():
             chosen = [r for r in files if narrow is not None or accepts(wanted, r)]
-            beside = _by_stem(files, chosen)
+            beside = companions(files, chosen)
             for record in chosen:
-                yield Found(record, beside.get(_stem(record.path), ()))
+                yield Found(record, beside.get(record.path, ()))
             seen = (files[0].project, files[0].experiment_id)
             if chosen:
                 sessions_with.add(seen)
@@ -209,36 +209,6 @@ def find_files(
 
 def _note(into: list[tuple[Record, str]], record: Record, reason: str) -> None:
     into.append((record, reason))
-
-
-_TOGETHER = (
-    *(".nii.gz", ".nii", ".img.gz", ".img", ".hdr.gz", ".hdr", ".mat"),  # NIfTI, Analyze, SPM
-    *(".json", ".bval", ".bvec", ".tsv", ".mgz", ".mgh"),
-    *(".BRIK.gz", ".BRIK", ".HEAD", ".mhd", ".mha", ".raw", ".zraw", ".nrrd", ".nhdr"),
-    *(".par", ".rec", ".PAR", ".REC"),
-)
-"""Suffixes of files that mean something together: an image and its header, or what describes it."""
-
-
-def _stem(path: str) -> tuple[str, str] | None:
-    """Return folder and name without its suffix, None for a file that stands for itself."""
-    pure = PurePosixPath(path)
-    suffix = next((suffix for suffix in _TOGETHER if pure.name.endswith(suffix)), None)
-    return None if suffix is None else (str(pure.parent), pure.name.removesuffix(suffix))
-
-
-def _by_stem(
-    files: Sequence[Record], chosen: Sequence[Record]
-) -> dict[tuple[str, str] | None, tuple[Record, ...]]:
-    """Return the files that belong beside chosen ones, by their stem."""
-    wanted = {record.path for record in chosen}
-    beside: dict[tuple[str, str] | None, tuple[Record, ...]] = {}
-    for record in files:
-        stem = _stem(record.path)
-        if stem is not None and record.path not in wanted:
-            beside[stem] = (*beside.get(stem, ()), record)
-    beside.pop(None, None)
-    return beside
 
 
 @dataclass

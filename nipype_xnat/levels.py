@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["FILE_LEVELS", "LEVELS", "RESOURCE_LEVELS", "Level", "by_name", "graph", "paths_down"]
+__all__ = [
+    "FILE_LEVELS",
+    "LEVELS",
+    "RESOURCE_LEVELS",
+    "SHORT_CUTS",
+    "Level",
+    "by_name",
+    "graph",
+    "paths_down",
+]
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ _TABLE = (
     Level(
         "experiment",
         "experiments",
-        ("scan", "assessor", "reconstruction", "resource"),
+        ("assessor", "reconstruction", "scan", "resource"),
         ("experiments",),
         xsi_type="xnat:mrSessionData",
     ),
@@ -73,7 +82,7 @@ _TABLE = (
     Level(
         "assessor",
         "assessors",
-        ("in_resource", "out_resource", "resource"),
+        ("resource", "in_resource", "out_resource"),
         ("assessors",),
         xsi_type="xnat:qcAssessmentData",
     ),
@@ -105,7 +114,7 @@ _BY_NAME = {name: level for level in _TABLE for name in (level.name, level.plura
 
 # a project lists the experiments of its subjects: a short cut for people who know no subject,
 # which the expansion of // must not take, or each experiment would be found twice
-_SHORT_CUTS = {("project", "experiment")}
+SHORT_CUTS = {("project", "experiment")}
 
 
 def by_name(word: str) -> Level | None:
@@ -122,7 +131,7 @@ def graph() -> networkx.DiGraph[str]:
     tree.add_edge("root", "project", short_cut=False)
     for level in _TABLE:
         for child in level.children:
-            tree.add_edge(level.name, child, short_cut=(level.name, child) in _SHORT_CUTS)
+            tree.add_edge(level.name, child, short_cut=(level.name, child) in SHORT_CUTS)
     return tree
 
 

@@ -16,11 +16,20 @@ from xml.sax.saxutils import escape, quoteattr
 import sqlalchemy as sa
 
 from nipype_xnat.archive.datatypes import DataType, Dictionary
-from nipype_xnat.archive.elements import Draft, Element, Elements
+from nipype_xnat.archive.elements import PARAMETERS, PARTS, Draft, Element, Elements
 from nipype_xnat.archive.errors import Invalid, Unparsable
 from nipype_xnat.archive.storage import schema as s
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+for _prefix, _uri in (
+    ("xsi", XSI),
+    ("xnat", "http://nrg.wustl.edu/xnat"),
+    ("prov", "http://www.nbirn.net/prov"),
+):
+    ET.register_namespace(_prefix, _uri)
+
+#: what a document may hold that is kept as it is
+_WHOLE = {"provenance", "studyProtocol"}
 Steps = tuple[tuple[str, bool, str], ...]
 
 
@@ -33,6 +42,8 @@ class Node:
     children: list[tuple[str, list[Node]]] = field(default_factory=list)
     hidden: dict[str, Any] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    #: parts that are documents already, each with its place
+    parts: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, path: str, value: Any, *, attribute: bool = False) -> None:
         """Add a plain value at an address."""
@@ -112,6 +123,14 @@ class Writer:
                 node.data.append((path, spec.steps, value))
 
     def _common(self, element: Element, datatype: DataType, node: Node) -> None:
+        for number, (name, value) in enumerate(element.fields.get(PARAMETERS, {}).items(), 1):
+            hidden = f'<!--hidden_fields[xnat_addField_id="{number}"]-->'
+            text = (
+                f"<xnat:addParam name={quoteattr(name)}>\n{hidden}{escape(value)}</xnat:addParam>"
+            )
+            node.parts.append(("parameters/addParam", text))
+        for place, texts in element.fields.get(PARTS, {}).items():
+            node.parts += [(place, text) for text in texts]
         shared = []
         for project, label in self.elements.shares(element):
             entry = Node("xnat:experimentData_share")
@@ -227,6 +246,7 @@ class _Tag:
     text: str = ""
     children: list[_Tag] = field(default_factory=list)
     hidden: Mapping[str, Any] = field(default_factory=dict)
+    whole: str = ""
 
     def child(self, name: str) -> _Tag:
         for found in self.children:
@@ -278,6 +298,12 @@ def _tag(node: Node, name: str, prefix: str, dictionary: Dictionary) -> _Tag:
             if dictionary.get(child.xsi_type) is not None:
                 made.attributes["xsi:type"] = child.xsi_type
             place.children.append(made)
+    for path, text in node.parts:
+        place = tag
+        *above, last = path.split("/")
+        for step in above:
+            place = place.child(f"{prefix}:{step}")
+        place.children.append(_Tag(f"{prefix}:{last}", whole=text))
     order = _order(dictionary.get(node.xsi_type))
     tag.children.sort(key=lambda t: order.get(t.name.split(":")[1], len(order)))
     return tag
@@ -285,6 +311,9 @@ def _tag(node: Node, name: str, prefix: str, dictionary: Dictionary) -> _Tag:
 
 def _write(tag: _Tag, depth: int, hidden: bool, out: list[str]) -> None:
     pad = "  " * depth
+    if tag.whole:
+        out.append(pad + tag.whole)
+        return
     attributes = "".join(f" {k}={quoteattr(v)}" for k, v in tag.attributes.items())
     comment = ""
     if hidden and tag.hidden:
@@ -408,6 +437,9 @@ class Reader:
             if not isinstance(child.tag, str):
                 continue
             path = f"{at}{self._split(child.tag)[1]}"
+            if path in _WHOLE:
+                draft.parts.setdefault(path, []).append(ET.tostring(child, "unicode").strip())
+                continue
             repeated = datatype.repeated.get(path)
             if repeated is None:
                 self._walk(child, path + "/", datatype, draft)
@@ -419,6 +451,10 @@ class Reader:
             name = child.get("name")
             if name:
                 draft.variables[name] = (child.text or "").strip()
+        elif holds == "addParam":
+            name = child.get("name")
+            if name:
+                draft.parameters[name] = "".join(child.itertext()).strip()
         elif holds == "share":
             project = child.get("project")
             if project:

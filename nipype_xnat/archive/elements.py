@@ -26,6 +26,9 @@ from nipype_xnat.archive.site import Site
 from nipype_xnat.archive.storage import schema as s
 
 _VARIABLE = re.compile(r"^fields/field\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/field$", re.I)
+_PARAMETER = re.compile(
+    r"^parameters/addParam\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/addField$", re.I
+)
 _TYPED = re.compile(r"\[@xsi:type\s*=\s*[^\]]+\]", re.I)
 _INDEX = re.compile(r"\[\d+\]")
 #: fields that have a column of their own, by kind
@@ -36,6 +39,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     "scan": {"id": "id", "type": "scan_type"},
     "recon": {"id": "id", "type": "scan_type"},
 }
+#: keys of what is kept beside the plain fields; no field's address begins so
+PARAMETERS, PARTS = "#parameters", "#parts"
 #: fields that name another element; they are set by their own rules
 REFERENCES = {"subject_id", "image_session_id", "imagesession_id"}
 
@@ -54,7 +59,7 @@ class Element:
     session_pk: int | None
     scan_type: str | None
     date: str | None
-    fields: dict[str, str]
+    fields: dict[str, Any]
     insert_date: str
     insert_user: str
     last_modified: str
@@ -79,6 +84,9 @@ class Draft:
     variables: dict[str, str] = field(default_factory=dict)
     shares: list[tuple[str, str | None]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    #: parts of a document that are kept as they are, by their places
+    parts: dict[str, list[str]] = field(default_factory=dict)
     children: list[Draft] = field(default_factory=list)
     resources: list[dict[str, str]] = field(default_factory=list)
 
@@ -286,6 +294,10 @@ class Elements:
         if match:
             draft.variables[match.group(1)] = value
             return
+        match = _PARAMETER.match(rest)
+        if match:
+            draft.parameters[match.group(1)] = value
+            return
         path = _INDEX.sub("", _TYPED.sub("", rest)).lower()
         if path == "aliases/alias/alias":
             draft.aliases.append(value)
@@ -387,6 +399,10 @@ class Elements:
                 fields.pop(path, None)
             else:
                 fields[path] = kept
+        if draft.parameters:
+            fields[PARAMETERS] = {**fields.get(PARAMETERS, {}), **draft.parameters}
+        if draft.parts:
+            fields[PARTS] = {**fields.get(PARTS, {}), **draft.parts}
         row["fields"] = fields
 
     def _apply_variables(self, element: Element, draft: Draft) -> None:

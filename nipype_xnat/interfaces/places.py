@@ -49,7 +49,7 @@ def container(archive: Interface, place: Place, *, share: bool, create: bool) ->
     """
     home = _share_subject(archive, place) if share else ""
     experiment = _experiment(archive, place, create)
-    if home and home not in experiment.shares():
+    if home and home not in experiment.shares().get():
         experiment.share(home)
     record = experiment.record.with_values(fields=())
     element: Element | None = None
@@ -115,7 +115,7 @@ def _share_subject(archive: Interface, place: Place) -> str:
     """
     subject = archive.select.project(place.project).subject(place.subject)
     if subject.exists():
-        owner = subject.shares()[0]
+        owner = str(subject.shares().get()[0])
         return "" if owner == place.project else owner
     found = None
     for column in ("ID", "label"):

@@ -10,7 +10,7 @@ from ..errors import NotFound, UsageError
 from ..records import Record
 from ..search import Table
 from ..select.element import Archive
-from ..select.files import Resource
+from ..select.elements import Resource
 from ..select.grammar import Path
 from ..select.selection import Selection
 from ..tables import rows

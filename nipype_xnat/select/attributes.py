@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..address import Address
@@ -11,6 +11,7 @@ from ..levels import LEVELS
 from ..records import Record
 from ..tables import Row, rows
 from ..transport import Request, Transport
+from .schema_paths import paths_of
 
 __all__ = ["Attributes"]
 
@@ -28,6 +29,8 @@ class Attributes:
         Query parameters of each write.
     address : callable
         Returns the element's address.
+    datatype : callable
+        Returns the element's data type.
     """
 
     def __init__(
@@ -37,12 +40,20 @@ class Attributes:
         identified: Callable[[], Record],
         event: Mapping[str, str],
         address: Callable[[], Address],
+        datatype: Callable[[], str],
     ) -> None:
         self._transport = transport
         self._level = level
         self._identified = identified
         self._event = event
         self._address = address
+        self._datatype = datatype
+
+    def __call__(self) -> list[str]:
+        """Return the paths of all fields that the element may have, from the archive's schema."""
+        datatype = self._datatype()
+        address = Address.of("xapi", "schemas", datatype.partition(":")[0])
+        return paths_of(self._transport.send(Request("GET", address)).text(), datatype)
 
     def get(self, name: str) -> str:
         """Return the value of one field, empty where it has none.
@@ -66,14 +77,15 @@ class Attributes:
         known = {key.lower(): value for key, value in row.items()}
         values = []
         for name in names:
-            if name.lower() not in known:
+            column = next((word for word in _headers(name) if word in known), None)
+            if column is None:
                 raise BadRequest(
                     f"the archive knows no field {name!r} of a {self._level}",
                     server=self._transport.server,
                     advice="give an xpath, such as xnat:subjectData/demographics[@xsi:type="
                     "xnat:demographicData]/age",
                 )
-            values.append(known[name.lower()])
+            values.append(known[column])
         return values
 
     def set(self, name: str, value: Any) -> None:
@@ -116,3 +128,14 @@ class Attributes:
             server=self._transport.server,
             asked=str(address),
         )
+
+
+def _headers(name: str) -> Iterator[str]:
+    """Yield the headers under which a listing may give a column: its own, or XNAT's short name."""
+    lowered = name.lower()
+    yield lowered
+    *_, above, last = ["", *lowered.split("/")]
+    if above in ("investigator", "pi"):
+        yield f"pi_{last}"
+    elif above.startswith("demographics") or ":" in above:
+        yield last

@@ -1,26 +1,29 @@
-"""What all elements have: identity, existence, making and removing."""
+"""What all elements have: identity, existence, documents, making and removing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from pathlib import Path as LocalPath
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, overload
 
-from ..address import Address
+from ..address import Address, is_plain_label
 from ..cache import Cache
-from ..errors import NotFound
+from ..errors import NotFound, UsageError
 from ..levels import LEVELS
 from ..records import Record
-from ..tables import rows
-from ..transport import Request, Transport
+from ..transport import Body, Request, Transport
 from .attributes import Attributes
+from .documents import with_label
+from .fields import by_level
 from .grammar import Path, Pattern, Step
-from .identity import ancestor, levels_of, name_in_path
+from .identity import ancestor, children_of, levels_of, name_in_path
 from .selection import Selection
 
 if TYPE_CHECKING:
-    from .files import Resource
+    from .resource import Resource
+    from .tags import Tag
 
-__all__ = ["Archive", "Element", "Shareable", "WithResources"]
+__all__ = ["Archive", "Element", "WithResources"]
 
 
 class Archive(Protocol):
@@ -55,6 +58,13 @@ class Element:
     def __init__(self, archive: Archive, record: Record) -> None:
         self._archive = archive
         self._record = record
+        if not name_in_path(self.level, record).strip():
+            # without it the address would be that of the element above
+            raise UsageError(
+                f"a {self.level} needs a name",
+                asked=record.place or None,
+                advice="check where the name comes from: it is empty",
+            )
 
     # -- what it is
 
@@ -72,7 +82,12 @@ class Element:
     def attrs(self) -> Attributes:
         """The element's fields, to read and to write."""
         return Attributes(
-            self._archive.transport, self.level, self._identified, self._event(), self._address_now
+            self._archive.transport,
+            self.level,
+            self._identified,
+            self._event(),
+            self._address_now,
+            self.datatype,
         )
 
     def id(self) -> str:
@@ -116,14 +131,51 @@ class Element:
         above: Element = self._made(level, ancestor(self._record, level))
         return above
 
-    def children(self) -> list[str]:
-        """Return the names of the levels below."""
-        return [LEVELS[name].plural for name in LEVELS[self.level].children]
+    @overload
+    def children(self, show_names: Literal[True] = True) -> list[str]: ...
+    @overload
+    def children(self, show_names: Literal[False]) -> Selection[Any]: ...
+    def children(self, show_names: bool = True) -> list[str] | Selection[Any]:
+        """Return the names of the levels below, or what is there.
+
+        Parameters
+        ----------
+        show_names : bool
+            False gives a selection of all elements on these levels.
+        """
+        below = children_of(self.level)
+        if show_names:
+            return [LEVELS[name].plural for name in below]
+        return Selection(self._archive, [self.path.down(name) for name in below])
 
     def xml(self) -> str:
         """Return the archive's XML document of the element."""
         request = Request("GET", self._address_now().ask(format="xml"), expect="xml")
         return self._archive.transport.send(request).text()
+
+    def get(self) -> Any:
+        """Return the archive's XML document of the element as bytes, ready for an XML parser."""
+        request = Request("GET", self._address_now().ask(format="xml"), expect="xml")
+        return self._archive.transport.send(request).read()
+
+    def xpath(self, xpath: str) -> Any:
+        """Return what an XPath expression finds in the element's document (with lxml)."""
+        try:
+            from lxml import etree
+        except ImportError:
+            raise UsageError("xpath() needs lxml", advice="pip install lxml") from None
+        root = etree.fromstring(self.xml().encode())
+        return root.xpath(xpath, namespaces=root.nsmap)
+
+    def details(self) -> dict[str, str]:
+        """Return all plain values of the element's document by field, in one request."""
+        fields = self._item()["data_fields"]
+        return {name: str(value) for name, value in fields.items()}
+
+    @property
+    def _uri(self) -> str:
+        """What pyxnat calls the path of an address."""
+        return self.address.path
 
     @property
     def path(self) -> Path:
@@ -137,18 +189,30 @@ class Element:
 
     # -- making and removing
 
-    def create(self, xsi_type: str | None = None, **params: Any) -> Element:
+    def create(
+        self,
+        xsi_type: str | None = None,
+        *,
+        xml: str | LocalPath | None = None,
+        use_label: bool = False,
+        **params: Any,
+    ) -> Element:
         """Make the element, and each one above it that does not exist yet.
 
         Parameters
         ----------
         xsi_type : str, optional
             Data type; by default the level's usual one (``xnat:mrSessionData``, ...).
+        xml : path, optional
+            A local document of the element, whose label becomes the element's.
+            ``allowDataDeletion=False`` keeps what an existing element has and the document has not.
+        use_label : bool
+            Make the label the id too.
         **params
-            Fields of the element, by XNAT's short names or xpaths (``date="2024-05-07"``);
-            ``projects=``, ``subjects=``, ``experiments=``, ``scans=``, ``assessors=``,
-            ``reconstructions=`` give the data type of that level, where it has to be made;
-            ``use_label=True`` makes the label the id too.
+            Data types of levels: ``projects=``, ``subjects=``, ``experiments=``, ``scans=``,
+            ``assessors=``, ``reconstructions=``. All others are fields, by XNAT's short names
+            (``ID="S1"``, ``date="2024-05-07"``) or xpaths; an xpath of another level's data type
+            (``**{"xnat:subjectData/investigator/lastname": "Doe"}``) is a field of that level.
 
         Returns
         -------
@@ -157,35 +221,83 @@ class Element:
 
         Raises
         ------
+        UsageError
+            If the document cannot be read, or a field belongs to no level here; before any request.
         Conflict, NotAllowed, BadRequest
         """
+        if xml is not None:
+            return self._create_of_document(xml, params)
         types = {LEVELS[name].plural: params.pop(LEVELS[name].plural, None) for name in LEVELS}
-        use_label = bool(params.pop("use_label", False))
+        for name in LEVELS:
+            types[LEVELS[name].plural] = params.pop(name, None) or types[LEVELS[name].plural]
         if xsi_type is not None:
             types[LEVELS[self.level].plural] = xsi_type
-        above = self.parent()
-        if above is not None and not above.exists():
-            above.create(**{name: value for name, value in types.items() if value})
-        return self._create_here(types[LEVELS[self.level].plural], use_label, params)
+        levels = [step.level for step in self.path.steps]
+        known = {name: types[LEVELS[name].plural] or LEVELS[name].xsi_type for name in levels}
+        fields = by_level(params, known)
+        self._create_above(types, fields, use_label)
+        return self._create_here(types[LEVELS[self.level].plural], use_label, fields[self.level])
 
     insert = create
+
+    def _create_above(
+        self, types: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]], use_label: bool
+    ) -> None:
+        """Make what is missing above, and write the fields that are meant for what is there."""
+        above = self.parent()
+        if above is None:
+            return
+        values = fields[above.level]
+        if not above.exists():
+            above._create_above(types, fields, use_label)
+            above._create_here(types[LEVELS[above.level].plural], use_label, values)
+        elif values:
+            above.attrs.mset(values)
 
     def _create_here(
         self, xsi_type: str | None, use_label: bool, fields: Mapping[str, Any]
     ) -> Element:
         datatype = xsi_type or LEVELS[self.level].xsi_type
         query: dict[str, Any] = {} if self.level == "project" else {"xsiType": datatype}
-        if use_label and self.level in ("subject", "experiment", "assessor"):
-            query[f"{datatype}/ID"] = self._name_of(self._record)[1]
+        given = any(name in ("ID", f"{datatype}/ID") for name in fields)
+        if use_label and not given and self.level in ("subject", "experiment", "assessor"):
+            query[f"{datatype}/ID"] = name_in_path(self.level, self._record)
         query.update(fields)
         address = self._typed_address().ask(query).ask(self._event())
         answer = self._archive.transport.send(Request("PUT", address))
-        said = answer.text().strip()
-        if self.level in ("subject", "experiment", "assessor") and said:
-            self._record = self._record.with_values(
-                **{f"{self.level}_id": said.rpartition("/")[2], "fields": ()}
-            )
+        self._note_id(answer.text())
         return self
+
+    def _create_of_document(self, source: str | LocalPath, params: Mapping[str, Any]) -> Element:
+        file = LocalPath(source).expanduser()
+        if not file.is_file():
+            raise UsageError(f"{file} is not a file")
+        unknown = sorted(set(params) - {"allowDataDeletion"})
+        if unknown:
+            raise UsageError(
+                f"a document says all there is to say; {', '.join(unknown)} cannot be given too"
+            )
+        document = with_label(file.read_text(encoding="utf-8"), self._name_of(self._record)[1])
+        above = self.parent()
+        # the archive makes the subject of an experiment itself
+        if above is not None and above.level not in ("project", "subject") and not above.exists():
+            above.create()
+        self._store_document(document, bool(params.get("allowDataDeletion", True)))
+        return self
+
+    def _store_document(self, document: str, allow_deletion: bool) -> None:
+        address = self._typed_address().ask(allowDataDeletion=allow_deletion).ask(self._event())
+        request = Request("PUT", address, Body.of_text(document))
+        self._note_id(self._archive.transport.send(request).text())
+
+    def _note_id(self, answer: str) -> None:
+        """Take the id out of what the archive says of an element that was made."""
+        said = answer.strip()
+        if self.level not in ("subject", "experiment", "assessor") or not said:
+            return
+        name = said.rpartition("/")[2]
+        if is_plain_label(name):
+            self._record = self._record.with_values(**{f"{self.level}_id": name, "fields": ()})
 
     def delete(self, delete_files: bool = True) -> None:
         """Remove the element and all below it.
@@ -195,10 +307,27 @@ class Element:
         delete_files : bool
             Also remove the files from the archive's disk.
         """
+        self._check_subject()
         address = self._address_now().ask(self._event())
         if delete_files:
             address = address.ask(removeFiles=True)
         self._archive.transport.send(Request("DELETE", address)).close()
+
+    # -- tags
+
+    def tag(self, name: str) -> Tag:
+        """Give the element one of the account's tags, see :class:`nipype_xnat.select.tags.Tags`."""
+        from .tags import Tags
+
+        tag = Tags(self._archive).get(name)
+        tag.reference(self)
+        return tag
+
+    def untag(self, name: str) -> None:
+        """Take a tag off the element; a tag of nothing goes."""
+        from .tags import Tags
+
+        Tags(self._archive).get(name).dereference(self)
 
     # -- how
 
@@ -247,6 +376,32 @@ class Element:
         """
         item = self._item()
         self._record = self._record.with_values(**self._values_of(item))
+
+    def _check_subject(self) -> None:
+        """Make sure that a named experiment belongs to the named subject.
+
+        XNAT finds an experiment of a project below any of its subjects.
+
+        Raises
+        ------
+        NotFound
+            If it belongs to another one.
+        """
+        record = self._record
+        if record.experiment_id or not (record.experiment_label and record.subject_label):
+            return
+        experiment = self._made("experiment", ancestor(record, "experiment"))
+        owner = experiment.attrs.get("subject_ID")
+        if record.subject_label == owner:
+            return
+        subject = self._made("subject", ancestor(record, "subject"))
+        if subject.id() != owner:
+            raise NotFound(
+                f"the experiment {record.experiment_label!r} belongs to another subject than "
+                f"{record.subject_label!r}",
+                server=self._archive.transport.server,
+                asked=str(self.path),
+            )
 
     def _item(self) -> dict[str, Any]:
         request = Request("GET", self._address_now().ask(format="json"), expect="json")
@@ -297,30 +452,3 @@ class WithResources(Element):
     def resource(self, label: str) -> Resource:
         """Return one resource, by its label or its number; nothing is asked."""
         return self._element("resource", resource_label=label, resource_id="")  # type: ignore[no-any-return]
-
-
-class Shareable(Element):
-    """An element that several projects may show."""
-
-    def share(self, project: str, label: str | None = None) -> None:
-        """Show the element in another project too.
-
-        Parameters
-        ----------
-        project : str
-        label : str, optional
-            What it is called there; by default as here.
-        """
-        address = (self._address_now() / ["projects", project]).ask(label=label)
-        self._archive.transport.send(Request("PUT", address.ask(self._event()))).close()
-
-    def unshare(self, project: str) -> None:
-        """Stop showing the element in another project."""
-        address = (self._address_now() / ["projects", project]).ask(self._event())
-        self._archive.transport.send(Request("DELETE", address)).close()
-
-    def shares(self) -> list[str]:
-        """Return the ids of the projects that show the element, the owner first."""
-        address = (self._address_now() / "projects").ask(format="json")
-        answer = self._archive.transport.send(Request("GET", address, expect="json"))
-        return [row["ID"] for row in rows(answer)]

@@ -13,10 +13,17 @@ from typing import Any
 from ..errors import UsageError
 from ..levels import LEVELS
 from ..records import Record
-from .element import Archive, Element, Shareable, WithResources
-from .files import File, InResource, OutResource, Resource
+from ..tables import rows
+from ..transport import Request
+from .element import Archive, Element, WithResources
+from .files import File
 from .identity import label_in
+from .project_settings import ProjectSettings
+from .provenance import Provenance
+from .resource import InResource, OutResource, Resource
 from .selection import Selection
+from .sharing import Shareable
+from .variables import WithDefinitions, WithParameters, WithVariables
 
 __all__ = [
     "Archive",
@@ -35,7 +42,7 @@ __all__ = [
 ]
 
 
-class Project(WithResources):
+class Project(ProjectSettings, WithDefinitions, WithResources):
     """A project."""
 
     level = "project"
@@ -66,8 +73,14 @@ class Project(WithResources):
         """Return the data type of projects."""
         return LEVELS["project"].xsi_type
 
+    def last_modified(self) -> dict[str, str]:
+        """Return when each subject, or anything of it, was changed last, by the subjects' ids."""
+        address = (self.address / "subjects").ask(format="csv", columns="ID,last_modified")
+        answer = self._archive.transport.send(Request("GET", address, expect="csv"))
+        return {row["ID"]: row.get("last_modified", "") for row in rows(answer)}
 
-class Subject(WithResources, Shareable):
+
+class Subject(Shareable, WithVariables, WithResources):
     """A subject, within a project."""
 
     level = "subject"
@@ -93,8 +106,12 @@ class Subject(WithResources, Shareable):
         """Return the data type of subjects."""
         return LEVELS["subject"].xsi_type
 
+    def last_modified(self) -> str:
+        """Return when the subject was changed last."""
+        return self.attrs.get("last_modified")
 
-class Experiment(WithResources, Shareable):
+
+class Experiment(Shareable, WithVariables, WithResources):
     """An experiment of a subject: an imaging session, or any other subject assessor."""
 
     level = "experiment"
@@ -149,8 +166,50 @@ class Experiment(WithResources, Shareable):
 
     insert = create
 
+    def last_modified(self) -> str:
+        """Return when the experiment was changed last."""
+        return self.attrs.get("last_modified")
 
-class Scan(WithResources):
+    # -- what the archive does with it
+
+    def trigger(
+        self, pipelines: bool = True, fix_types: bool = True, scan_headers: bool = True
+    ) -> None:
+        """Let the archive work on the session, in one request.
+
+        Parameters
+        ----------
+        pipelines : bool
+            Start the pipelines that run on arrival.
+        fix_types : bool
+            Fill in missing scan types, from how similar scans are called.
+        scan_headers : bool
+            Read the fields of the session again from its DICOM files.
+        """
+        flags = {
+            "triggerPipelines": pipelines,
+            "fixScanTypes": fix_types,
+            "pullDataFromHeaders": scan_headers,
+        }
+        wanted = {name: True for name, on in flags.items() if on}
+        if wanted:
+            address = self._address_now().ask(wanted).ask(self._event())
+            self._archive.transport.send(Request("PUT", address)).close()
+
+    def trigger_pipelines(self) -> None:
+        """Start the pipelines that run on arrival."""
+        self.trigger(fix_types=False, scan_headers=False)
+
+    def fix_scan_types(self) -> None:
+        """Fill in missing scan types, from how similar scans are called."""
+        self.trigger(pipelines=False, scan_headers=False)
+
+    def pull_data_from_headers(self) -> None:
+        """Read the fields of the session again from its DICOM files."""
+        self.trigger(pipelines=False, fix_types=False)
+
+
+class Scan(WithParameters, WithResources):
     """A scan of an imaging session."""
 
     level = "scan"
@@ -171,7 +230,13 @@ class Scan(WithResources):
 
 
 class WithInAndOut(Element):
-    """An element whose resources are inputs and outputs of a processing."""
+    """An element that a processing made: it has inputs, outputs and provenance."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the element's data were made."""
+        account = self._archive.transport.account
+        return Provenance(self.xml, self._store_document, account)
 
     def in_resources(self, id_filter: str = "*") -> Selection[InResource]:
         """Return the resources that went in; wildcards match labels."""
@@ -190,7 +255,7 @@ class WithInAndOut(Element):
         return self._element("out_resource", resource_label=label, resource_id="", direction="out")  # type: ignore[no-any-return]
 
 
-class Assessor(WithInAndOut, WithResources, Shareable):
+class Assessor(WithInAndOut, Shareable, WithParameters, WithVariables, WithResources):
     """An assessor of an imaging session."""
 
     level = "assessor"

@@ -1,195 +1,22 @@
-"""Resources and files."""
+"""Files: bytes of a resource, and the words that the archive keeps about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path as LocalPath
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from .. import transfer
-from ..address import Address, is_plain_label
+from ..address import Address
 from ..errors import NotFound, UsageError
 from ..records import Record
-from ..transport import Body, Request
+from ..transport import Request
+from .companions import companions
 from .element import Element
 from .identity import view_name
 from .listings import Listings
-from .selection import Selection
+from .resource import InResource, OutResource, Resource
 
-__all__ = ["File", "InResource", "OutResource", "Resource"]
-
-
-class Resource(Element):
-    """A resource: a labelled folder of files that belongs to an element."""
-
-    level = "resource"
-
-    @property
-    def address(self) -> Address:
-        """REST address of the resource, by its number where that is known."""
-        return self._record.resource
-
-    def _name_of(self, record: Record) -> tuple[str, str]:
-        return record.resource_id, record.resource_label
-
-    def _look_up(self) -> None:
-        self._address_of_owner()
-        wanted = (self._record.resource_label, self._record.resource_id)
-        for record in Listings(self._archive.transport).resources(self._record):
-            if record.resource_label == wanted[0] or record.resource_id in wanted:
-                self._record = record.with_values(fields=())
-                return
-        raise NotFound(
-            f"there is no resource {wanted[0] or wanted[1]!r}",
-            server=self._archive.transport.server,
-            asked=str(self.path),
-        )
-
-    def _address_of_owner(self) -> Address:
-        """Make sure that the owner's address works, and return it."""
-        owner = self.parent()
-        assert owner is not None
-        owner._address_now()
-        self._record = self._record.with_values(experiment_id=owner.record.experiment_id)
-        return self._record.owner
-
-    def _address_now(self) -> Address:
-        self._address_of_owner()
-        if not self._record.resource_id:
-            self._look_up()
-        return self.address
-
-    def datatype(self) -> str:
-        """Return the data type of resources."""
-        return "xnat:resourceCatalog"
-
-    def files(self, id_filter: str = "*") -> Selection[File]:
-        """Return the resource's files; wildcards match names and paths within the resource."""
-        return self._select("file", id_filter)
-
-    def file(self, path: str) -> File:
-        """Return one file, by its path within the resource; nothing is asked."""
-        return self._element("file", path=path)  # type: ignore[no-any-return]
-
-    def _create_here(
-        self, xsi_type: str | None, use_label: bool, fields: Mapping[str, Any]
-    ) -> Element:
-        self._address_of_owner()
-        if self.exists():
-            return self
-        label = self._record.resource_label
-        owner = self._record.owner / "resources"
-        if is_plain_label(label):
-            address = (owner / label).ask(fields).ask(self._event())
-            self._archive.transport.send(Request("PUT", address)).close()
-        else:
-            # a label that does not pass through a path can be made by a document
-            words = "".join(f" {name}={quoteattr(str(text))}" for name, text in fields.items())
-            document = (
-                '<xnat:Resource xmlns:xnat="http://nrg.wustl.edu/xnat" '
-                'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-                f'xsi:type="xnat:resourceCatalog" label="{escape(label)}"{words}/>'
-            )
-            body = Body.of_text(document)
-            self._archive.transport.send(Request("POST", owner.ask(self._event()), body)).close()
-        self._look_up()
-        return self
-
-    def put(
-        self,
-        sources: Iterable[str | LocalPath] | Mapping[str, str | LocalPath],
-        *,
-        overwrite: bool = False,
-        format: str = "",
-        content: str = "",
-        tags: str = "",
-    ) -> transfer.Stored:
-        """Store files, as they are or under other names.
-
-        Parameters
-        ----------
-        sources : iterable of path, or mapping of str to path
-            Files to store under their own names, or by path within the resource.
-        overwrite : bool
-            Replace files that are there with other content. Without it they are a Conflict, found
-            before anything is sent.
-        format, content, tags : str
-            Words for the files.
-
-        Returns
-        -------
-        Stored
-            What was sent, and what the archive had already.
-
-        Raises
-        ------
-        Conflict, NotAllowed, UploadIncomplete
-        """
-        if isinstance(sources, Mapping):
-            files = {name: LocalPath(path) for name, path in sources.items()}
-        else:
-            paths = [LocalPath(path) for path in sources]
-            files = {path.name: path for path in paths}
-            if len(files) != len(paths):
-                raise UsageError(
-                    "two of the files have the same name",
-                    advice="give a mapping of path within the resource to local path",
-                )
-        self._make_owner()
-        return transfer.put(
-            self._archive.transport,
-            self._record,
-            files,
-            overwrite=overwrite,
-            format=format,
-            content=content,
-            tags=tags,
-            event_reason=self._archive.event_reason,
-        )
-
-    def put_dir(self, folder: str | LocalPath, **options: Any) -> transfer.Stored:
-        """Store all files of a folder under their paths within it; options as for :meth:`put`."""
-        root = LocalPath(folder)
-        files = {
-            path.relative_to(root).as_posix(): path
-            for path in sorted(root.rglob("*"))
-            if path.is_file()
-        }
-        return self.put(files, **options)
-
-    def get(self, dest: str | LocalPath | None = None) -> LocalPath:
-        """Fetch all files, and return the folder that holds them under their own names.
-
-        Parameters
-        ----------
-        dest : path, optional
-            Folder to copy them to; without it they stay in the cache, read-only.
-        """
-        records = [file.record for file in self.files()]
-        fetched = transfer.fetch(self._archive.transport, records, self._archive.cache)
-        if dest is not None:
-            return transfer.copy_to(fetched, LocalPath(dest))
-        return transfer.deliver_folder(fetched, self._archive.cache, view_name(self._record))
-
-    def _make_owner(self) -> None:
-        owner = self.parent()
-        assert owner is not None
-        if not owner.exists():
-            owner.create()
-        self._address_of_owner()
-
-
-class InResource(Resource):
-    """A resource that went into a processing."""
-
-    level = "in_resource"
-
-
-class OutResource(Resource):
-    """A resource that came out of a processing."""
-
-    level = "out_resource"
+__all__ = ["File"]
 
 
 class File(Element):
@@ -241,6 +68,27 @@ class File(Element):
             self._look_up()
         return self._record
 
+    def attributes(self) -> dict[str, str]:
+        """Return all that the listing says: URI, Name, Size, path, digest and the file's words."""
+        record = self._listed()
+        return {
+            "URI": self.address.path,
+            "Name": self.label(),
+            "Size": "" if record.size is None else str(record.size),
+            "path": record.path,
+            "digest": record.digest,
+            "file_tags": record.tags,
+            "file_format": record.format,
+            "file_content": record.content,
+        }
+
+    def last_modified(self) -> str:
+        """Return when the file was stored, as HTTP writes dates."""
+        self._listed()
+        answer = self._archive.transport.send(Request("HEAD", self.address))
+        answer.close()
+        return answer.headers.get("last-modified", "")
+
     def size(self) -> int | None:
         """Return the file's size in bytes."""
         return self._listed().size
@@ -261,14 +109,16 @@ class File(Element):
         """Return the file's tags, separated by commas."""
         return self._listed().tags
 
+    labels = tags
+
     def get(self, dest: str | LocalPath | None = None) -> str:
         """Fetch the file, and return its local path.
 
         Parameters
         ----------
         dest : path, optional
-            Where to put it. Without it the file stays in the cache, read-only, beside nothing else
-            and under its own name.
+            Where to put it. Without it the file stays in the cache, read-only and under its own
+            name, beside those that differ from it in their suffix only (``.img`` and ``.hdr``).
 
         Raises
         ------
@@ -279,7 +129,9 @@ class File(Element):
             target = LocalPath(dest).expanduser()
             transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
             return str(target)
-        fetched = transfer.fetch(self._archive.transport, [record], self._archive.cache)
+        listed = list(Listings(self._archive.transport).files(record))
+        wanted = [record, *companions(listed, [record]).get(record.path, ())]
+        fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache)
         views = transfer.deliver(fetched, self._archive.cache, view_name(record))
         return str(views[fetched[0].record])
 
@@ -287,7 +139,7 @@ class File(Element):
 
     def put(
         self,
-        src: str | LocalPath,
+        src: str | LocalPath | bytes,
         format: str = "",
         content: str = "",
         tags: str = "",
@@ -298,19 +150,21 @@ class File(Element):
 
         Parameters
         ----------
-        src : path
+        src : path or bytes
+            A local file, or what the file is to hold.
         format, content, tags : str
         overwrite : bool
             Replace a stored file of other content; without it that is a Conflict.
         **params
             Data types of what has to be made, as for :meth:`Element.create`.
         """
-        source = LocalPath(src).expanduser()
-        if not source.is_file():
-            raise UsageError(f"{source} is not a file")
+        source = src if isinstance(src, bytes) else LocalPath(src).expanduser()
+        if isinstance(source, LocalPath) and not source.is_file():
+            raise UsageError(
+                f"{source} is not a file", advice="to store a text give its bytes: put(b'...')"
+            )
         resource = self._resource()
-        if not resource.exists():
-            resource.create(**params)
+        resource._prepare(params)
         stored = transfer.put(
             self._archive.transport,
             resource.record,
@@ -324,13 +178,8 @@ class File(Element):
         self._record = stored.records[0]
         return self
 
-    def create(self, xsi_type: str | None = None, **params: Any) -> Element:
-        """Store a local file, the first argument; see :meth:`put`."""
-        if xsi_type is None:
-            raise UsageError("a file is made of a local one", advice="file.put('/local/path')")
-        return self.put(xsi_type, **params)
-
-    insert = create
+    create = put  # type: ignore[assignment]
+    insert = put  # type: ignore[assignment]
 
     def delete(self, delete_files: bool = True) -> None:
         """Remove the file, and no other.

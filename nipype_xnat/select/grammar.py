@@ -452,7 +452,10 @@ def _identifier(
         )
         if level.name == "file" or not (is_level or is_direction):
             return (
-                Pattern(following.text or "*", literal=following.quoted),
+                Pattern(
+                    following.text if following.quoted else following.text or "*",
+                    literal=following.quoted,
+                ),
                 head.filters + following.filters,
                 rest[1:],
             )

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..levels import LEVELS, SHORT_CUTS
 from ..records import Record
 
-__all__ = ["ancestor", "label_in", "levels_of", "name_in_path", "view_name"]
+__all__ = [
+    "ancestor",
+    "children_of",
+    "label_in",
+    "levels_of",
+    "name_in_path",
+    "view_name",
+]
+
+
+def children_of(level: str) -> list[str]:
+    """Return the levels below one, without short cuts: each element is below one of them once."""
+    return [name for name in LEVELS[level].children if (level, name) not in SHORT_CUTS]
 
 
 def levels_of(level: str, record: Record) -> list[str]:

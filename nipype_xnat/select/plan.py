@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ..address import is_addressable
-from ..errors import AnswerError, BadRequest, CannotReachServer, ServerBroken
+from ..errors import AnswerError, BadRequest, CannotReachServer, NotFound, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
 from ..transport import Transport
@@ -220,7 +220,13 @@ class Plan:
             scan_columns=None if scan is None else [c.field for c in scan.filters],
             with_resources=with_resources,
         )
-        found = self._with_labels_of(project, joined)
+        try:
+            found = self._with_labels_of(project, joined)
+        except NotFound:
+            # a subject that is named need not be in each of several projects
+            if one_subject is None or self.path.steps[0].exact:
+                raise
+            return iter(())
         subjects: frozenset[str] | None = None
         if subject is not None and subject.filters and project is not None:
             subjects = frozenset(record.subject_id for record in self._subjects(project, subject))

@@ -5,6 +5,7 @@ Making one sends nothing. Iterating asks, batch by batch, as elements are taken.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,9 +15,11 @@ from .. import search
 from ..errors import UsageError
 from ..records import Record
 from ..search import Criteria
+from .bulk import Bulk
 from .grammar import ANY, Path, Pattern
 from .matching import criteria_level
 from .plan import Allowed, Plan
+from .window import Window
 
 if TYPE_CHECKING:
     from .elements import (
@@ -40,7 +43,7 @@ E = TypeVar("E", bound="Element")
 _COUNTED_SECONDS = 1.0
 
 
-class Selection(Generic[E]):
+class Selection(Bulk, Generic[E]):
     """The elements that one or more paths name, as a cursor that asks when it is read.
 
     Parameters
@@ -71,12 +74,20 @@ class Selection(Generic[E]):
         self.paths = tuple(paths)
         self.criteria = criteria
         self.criteria_level = criteria_level
-        self._counted: tuple[float, list[Record]] | None = None
+        self._counted: tuple[int, float, list[E]] | None = None
 
     # -- reading
 
     def records(self) -> Iterator[Record]:
         """Yield what is known of each element as plain values, without making elements."""
+        return (record for _, record in self._levelled())
+
+    @property
+    def level(self) -> str:
+        """Level of the elements; of the first ones, where the paths lead to several."""
+        return self.paths[0].level
+
+    def _levelled(self) -> Iterator[tuple[str, Record]]:
         allowed: dict[str, Allowed] = {}
         for path in self.paths:
             found = None
@@ -87,26 +98,34 @@ class Selection(Generic[E]):
                         self._archive.transport, self.criteria, level
                     )
                 found = allowed[level]
-            yield from Plan(path, self._archive.transport, allowed=found).records()
+            for record in Plan(path, self._archive.transport, allowed=found).records():
+                yield path.level, record
 
     def __iter__(self) -> Iterator[E]:
+        tell = getattr(self._archive, "_callback", None)
+        for element in self._take_counted() or self._found():
+            if tell is not None:
+                tell(self, element)
+            yield element
+
+    def _found(self) -> Iterator[E]:
         from .elements import element_of
 
-        for record in self._take_counted() or self.records():
-            yield cast("E", element_of(self._archive, self.paths[0].level, record))
+        for level, record in self._levelled():
+            yield cast("E", element_of(self._archive, level, record))
 
     def __len__(self) -> int:
         # list() asks for the length of what it is about to read: what was read to count is kept
         # for a moment, so that nothing is asked twice
-        counted = list(self.records())
-        self._counted = (time.monotonic(), counted)
+        counted = list(self._found())
+        self._counted = (threading.get_ident(), time.monotonic(), counted)
         return len(counted)
 
-    def _take_counted(self) -> list[Record] | None:
+    def _take_counted(self) -> list[E] | None:
         counted, self._counted = self._counted, None
-        if counted is None or time.monotonic() - counted[0] > _COUNTED_SECONDS:
+        if counted is None or counted[0] != threading.get_ident():
             return None
-        return counted[1]
+        return counted[2] if time.monotonic() - counted[1] <= _COUNTED_SECONDS else None
 
     def get(self, *what: str) -> list[Any]:
         """Read all, and return what is asked for of each.
@@ -140,22 +159,18 @@ class Selection(Generic[E]):
         """Return the first elements, at most ``size``."""
         return list(islice(self, size))
 
-    def fetchall(self) -> list[E]:
-        """Return all elements."""
-        return list(self)
+    fetchall = get
 
     def __bool__(self) -> bool:
-        return next(self.records(), None) is not None
+        return next(self._found(), None) is not None
 
     @overload
     def __getitem__(self, index: int) -> E: ...
     @overload
-    def __getitem__(self, index: slice) -> list[E]: ...
-    def __getitem__(self, index: int | slice) -> E | list[E]:
+    def __getitem__(self, index: slice) -> Window[E]: ...
+    def __getitem__(self, index: int | slice) -> E | Window[E]:
         if isinstance(index, slice):
-            if any((part or 0) < 0 for part in (index.start, index.stop, index.step)):
-                return list(self)[index]
-            return list(islice(self, index.start, index.stop, index.step))
+            return Window(self, index)
         if index < 0:
             return list(self)[index]
         try:
@@ -289,6 +304,9 @@ class Selection(Generic[E]):
         ) and self._archive.transport.server == other._archive.transport.server
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_counted": None}
 
     def __repr__(self) -> str:
         text = " and ".join(map(str, self.paths))

@@ -67,11 +67,11 @@ def test_sharing(client, project, fill):
     fill.put("/data/projects/P2")
     subject = project.subject("S").create()
     subject.share("P2", "GUEST")
-    assert subject.shares() == ["P", "P2"]
+    assert subject.shares().get() == ["P", "P2"]
     assert client.select.project("P2").subject("GUEST").label() == "GUEST"
     assert client.select.project("P2").subject("GUEST").id() == subject.id()
     subject.unshare("P2")
-    assert subject.shares() == ["P"]
+    assert subject.shares().get() == ["P"]
 
 
 def test_chains_and_paths_are_the_same_selection(client):
@@ -209,3 +209,33 @@ def test_a_site_that_demands_a_reason(tmp_path):
             scan.resource("R").put([tmp_path / "a"])
             scan.delete()
             assert not scan.exists()
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_the_element_above(client, project, xnat_archive, name):
+    """XNAT reads an address without a name as that of the parent: delete would take it away."""
+    subject = project.subject("S").create()
+    xnat_archive.requests.clear()
+    for attempt in (
+        lambda: client.select.project(name),
+        lambda: project.subject(name),
+        lambda: subject.experiment(name),
+        lambda: subject.experiment("E").scan(name),
+        lambda: project.resource(name),
+        lambda: client.select(f"/projects/P/subjects/'{name}'"),
+        lambda: client.select("/projects/*").subject(name),
+    ):
+        with pytest.raises(UsageError):
+            attempt()
+    assert not xnat_archive.requests
+
+
+def test_a_session_is_not_deleted_below_another_subject(project, fill):
+    """XNAT finds an experiment of the project below any of its subjects."""
+    project.subject("S1").create()
+    project.subject("S2").experiment("E2").create()
+    with pytest.raises(NotFound, match="another subject"):
+        project.subject("S1").experiment("E2").delete()
+    assert project.subject("S2").experiment("E2").exists()
+    project.subject("S2").experiment("E2").delete()
+    assert not project.subject("S2").experiment("E2").exists()

@@ -26,6 +26,7 @@ LAYERS = [
     "cohort",
     "manage",
     "inspection",
+    "raw",
     "client",
     "federation",
     "interfaces",

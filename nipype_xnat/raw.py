@@ -1,0 +1,157 @@
+"""Requests by hand: what a script sends to addresses that nothing else here knows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from .address import Address
+from .errors import UsageError
+from .transport import Answer, Body, Request, Transport
+
+__all__ = ["RawRequests", "Reply"]
+
+_REFUSALS = frozenset(range(300, 600))
+
+
+class Reply:
+    """What the archive answered, whatever its status; named as in :mod:`requests`.
+
+    Parameters
+    ----------
+    answer : Answer
+    stream : bool
+        Leave the body on the line until it is read.
+    """
+
+    def __init__(self, answer: Answer, stream: bool = False) -> None:
+        self._answer = answer
+        self._content = None if stream else answer.read()
+        self.status_code = answer.status
+        self.headers = answer.headers
+        self.url = f"{answer.server}{answer.request.address}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status_code < 400
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        if self._content is None:
+            self._content = self._answer.read()
+        return self._content
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        try:
+            return self.content.decode("utf-8")
+        except UnicodeDecodeError:
+            return self.content.decode("iso-8859-1")
+
+    def json(self) -> Any:
+        """Return the body read as JSON."""
+        return json.loads(self.text)
+
+    def iter_content(self, chunk_size: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the body in pieces."""
+        if self._content is None:
+            yield from self._answer.stream()
+            return
+        stream = io.BytesIO(self._content)
+        while chunk := stream.read(chunk_size):
+            yield chunk
+
+    def raise_for_status(self) -> None:
+        """Raise the error of this package that fits a status of 400 or above."""
+        from .transport.refusals import checked
+
+        if not self.ok:
+            request = Request(self._answer.request.method, self._answer.request.address)
+            body = iter([self.content])
+            checked(
+                Answer(request, self.status_code, self.headers, body, server=self._answer.server),
+                "",
+            )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._answer.close()
+
+    def __repr__(self) -> str:
+        return f"<Reply [{self.status_code}]>"
+
+
+class RawRequests:
+    """Requests by hand, on the login session of a connection.
+
+    Refusals are answered, not raised: look at ``status_code``, or call ``raise_for_status()``.
+    """
+
+    @property
+    def transport(self) -> Transport:
+        """The seam to the archive."""
+        raise NotImplementedError
+
+    def get(self, uri: str, **options: Any) -> Reply:
+        """Send GET.
+
+        Parameters
+        ----------
+        uri : str
+            Path below the server's address, with or without a query: ``/data/projects``.
+        **options
+            ``params`` and ``headers``, mappings; ``data`` (bytes, text, a file that is open, or a
+            mapping for a form), ``json``, ``timeout`` (without effect); ``stream``.
+        """
+        return self._send("GET", uri, options)
+
+    def put(self, uri: str, **options: Any) -> Reply:
+        """Send PUT; see :meth:`get`."""
+        return self._send("PUT", uri, options)
+
+    def post(self, uri: str, **options: Any) -> Reply:
+        """Send POST; see :meth:`get`."""
+        return self._send("POST", uri, options)
+
+    def delete(self, uri: str, **options: Any) -> Reply:
+        """Send DELETE; see :meth:`get`."""
+        return self._send("DELETE", uri, options)
+
+    def head(self, uri: str, **options: Any) -> Reply:
+        """Send HEAD; see :meth:`get`."""
+        return self._send("HEAD", uri, options)
+
+    def _send(self, method: str, uri: str, options: dict[str, Any]) -> Reply:
+        known = {"params", "headers", "data", "json", "stream", "timeout"}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise UsageError(f"a request has no {', '.join(unknown)}", advice=str(sorted(known)))
+        address = Address.parse(uri).ask(options.get("params") or {})
+        headers = dict(options.get("headers") or {})
+        kind = next(
+            (headers.pop(name) for name in list(headers) if name.lower() == "content-type"), ""
+        )
+        body = _body(options.get("data"), options.get("json"), kind)
+        request = Request(method, address, body, headers, accept=_REFUSALS)
+        return Reply(self.transport.send(request), stream=bool(options.get("stream")))
+
+
+def _body(data: Any, document: Any, kind: str) -> Body | None:
+    if document is not None:
+        return Body.of_bytes(json.dumps(document).encode(), kind or "application/json")
+    if data is None:
+        return None
+    if isinstance(data, Mapping):
+        return Body.of_bytes(urlencode(data).encode(), "application/x-www-form-urlencoded")
+    if isinstance(data, (str, bytes)):
+        raw = data.encode() if isinstance(data, str) else data
+        return Body.of_bytes(raw, kind or "application/octet-stream")
+    if hasattr(data, "read"):
+        return Body.of_bytes(data.read(), kind or "application/octet-stream")
+    raise UsageError(f"a {type(data).__name__} cannot be the body of a request")
