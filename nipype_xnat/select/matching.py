@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..errors import UsageError
+from ..errors import BadRequest, UsageError
 from ..levels import RESOURCE_LEVELS
 from ..records import Record
 from .grammar import Path, Step
@@ -84,22 +84,38 @@ _OWN_FIELDS = {
 
 
 def _value(level: str, record: Record, field: str) -> str:
-    """Return a field of an element, as a filter asks for it."""
+    """Return a field of an element, as a filter asks for it.
+
+    Raises
+    ------
+    BadRequest
+        If the archive left the column out, as it does with a name that it does not know.
+    """
     own = _OWN_FIELDS.get(level, {}).get(field)
     if own:
         return str(getattr(record, own))
     if level == "file":
-        if field.lower() == "name":
-            return record.path.rpartition("/")[2]
-        if field == "digest":
-            return record.digest
-        if field == "size":
-            return "" if record.size is None else str(record.size)
-    if level == "scan":
-        joined = record.field(f"{SCAN}/{field}")
-        if joined or ":" in field:
-            return joined or record.field(field)
-    return record.field(field)
+        values = {
+            "name": record.path.rpartition("/")[2],
+            "digest": record.digest,
+            "size": "" if record.size is None else str(record.size),
+        }
+        if field.lower() in values:
+            return values[field.lower()]
+        names = sorted([*_OWN_FIELDS["file"], *values])
+        raise _unknown(level, field, f"files have {', '.join(names)}")
+    for name in (f"{SCAN}/{field}", field) if level == "scan" else (field,):
+        if name.lower() in record.column_names:
+            return record.field(name)
+    raise _unknown(level, field, "give one of XNAT's short names (type, quality, date) or an xpath")
+
+
+def _unknown(level: str, field: str, advice: str) -> BadRequest:
+    return BadRequest(
+        f"the archive knows no field {field!r} of a {level}, which a filter of the path asks for",
+        asked=f"[{field}=...]",
+        advice=advice,
+    )
 
 
 def criteria_level(path: Path, level: str) -> str:

@@ -5,7 +5,7 @@ import requests
 
 from nipype_xnat import Interface
 from nipype_xnat.archive import Archive, Site
-from nipype_xnat.errors import NotFound, ServerBroken
+from nipype_xnat.errors import BadRequest, NotFound, ServerBroken
 from support.filler import Filler
 
 T1W = "/projects/COHORT/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii.gz"
@@ -306,3 +306,20 @@ def test_assessors_of_many_sessions_come_in_one_table(client, fill, xnat_archive
     assert len(xnat_archive.requests) <= 3
     files = client.select("/projects/P/experiments/*/assessors/*/out_resources/R/files")
     assert [r.assessor_label for r in files.records()] == ["QC1", "QC3", "QC5", "QC7"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/projects/P/experiments/*/scans/*[typ=T1w]",
+        "/projects/P/experiments/*[lable=x]",
+        "/projects/P/subjects/*[gendr=female]",
+        "/projects/P/subjects/S/experiments/S_MR1/scans/*[typ=T1w]/resources/NIFTI/files",
+        "/projects/P/experiments/*/scans/*/resources/NIFTI/files/*[nam=x]",
+    ],
+)
+def test_a_misspelt_field_of_a_filter_is_named(client, fill, path):
+    fill.put("/data/projects/P")
+    fill.session("P", "S", "S_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"t"}})})
+    with pytest.raises(BadRequest, match="knows no field '(typ|lable|gendr|nam)'"):
+        list(client.select(path).records())
