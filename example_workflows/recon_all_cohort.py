@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with running.connect(named) as archive:
         running.say(f"Asking {archive.server} for {args.project}: {args.criteria}")
         cohort = archive.cohort({"t1": running.template(args)}, criteria=args.criteria or None)
-        absent = running.absent(archive, cohort)
+        cache = archive.cache
+        absent = running.absent(cache, cohort)
     chosen = f"{len(cohort) + len(cohort.missing)} sessions selected"
     running.say(f"{chosen}, {len(cohort)} with the wanted image")
     for lost in cohort.missing:
@@ -127,39 +128,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         running.say("There is nothing to do.")
         return 1
 
-    workflow = build(
-        cohort, named, args.work.resolve(), directive=args.directive, threads=args.threads
-    )
-    done = running.run(workflow, [record["name"] for record in cohort], args, main="recon")
-    nodes = ("source", "sink")
-    sessions = list(running.sessions(workflow, cohort, done, main="recon", nodes=nodes))
-    good = [session for session in sessions if not session.failure]
-    running.say("")
-    running.say(
-        running.table(
-            ("Subject", "Session", "Files", "Stored at"),
-            [
-                (
-                    session.record["subject_label"],
-                    session.record["experiment_label"],
-                    str(len(session.stored)) if not session.failure else "",
-                    session.place if not session.failure else f"({session.failure})",
-                )
-                for session in sessions
-            ],
-        )
-    )
-    running.say("")
-    running.say(str(running.Work.of(good, absent)))
-    by_bytes, by_digest, wrong = running.verify(named, good)
-    for problem in wrong:
-        running.say(f"  WRONG: {problem}")
-    if not wrong:
+    with running.folder.claimed(args.work) as folder:
+        workflow = build(cohort, named, folder, directive=args.directive, threads=args.threads)
+        done = running.run(workflow, [record["name"] for record in cohort], args, main="recon")
+        nodes = ("source", "sink")
+        sessions = list(running.sessions(workflow, cohort, done, main="recon", nodes=nodes))
+        running.say("")
         running.say(
-            "Checked by another connection: the archive holds what the workflow made "
-            f"({by_bytes} files compared byte for byte, {by_digest} by digest)."
+            running.table(
+                ("Subject", "Session", "Files", "Stored at"),
+                [
+                    (
+                        session.record["subject_label"],
+                        session.record["experiment_label"],
+                        "" if session.failure else str(len(session.stored)),
+                        f"({session.failure.short})" if session.failure else session.place,
+                    )
+                    for session in sessions
+                ],
+            )
         )
-    return 1 if wrong or done.failures else 0
+        running.say("")
+        running.tell_failures(sessions)
+        downloaded = len(absent - running.absent(cache, cohort))
+        running.say(str(running.Work.of(sessions, downloaded, done.crashes)))
+        proven = running.prove(named, [session for session in sessions if not session.failure])
+    return 0 if proven and not done.failures else 1
 
 
 def _options() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -49,12 +50,21 @@ def run(args: argparse.Namespace) -> int:
     environment, making = _with_bet(folder / "bin")
     try:
         code = _on_archive(folder, args.processes, environment, making)
+    except KeyboardInterrupt:
+        print("Interrupted; run again with the same folder to go on", file=sys.stderr)
+        code = 130
     finally:
         if making is not None and making.poll() is None:
             making.kill()
+            making.wait()
+    again = f"nipype-xnat demo --folder {shlex.quote(str(folder))}"
+    if code == 130:
+        _say(f"Again: {again}")
+        return code
     _say(f"Took {time.monotonic() - begun:.0f} s.")
-    if args.folder is None:
-        _say(f"Again, in seconds: nipype-xnat demo --folder {folder}")
+    root = shlex.quote(str(folder / "archive"))
+    _say(f"To change something in the archive: nipype-xnat serve --root {root}")
+    _say(f"Again, in seconds, doing just what changed: {again}")
     return code
 
 
@@ -139,8 +149,9 @@ def _with_bet(folder: Path) -> tuple[dict[str, str], subprocess.Popen[bytes] | N
 
     program = install(folder)
     environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    # the heads are made meanwhile
-    return environment, subprocess.Popen([program, "--prepare"])  # noqa: S603
+    # the heads are made meanwhile; Ctrl-C is for this process alone, which then ends the other
+    making = subprocess.Popen([program, "--prepare"], start_new_session=True)  # noqa: S603
+    return environment, making
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -152,7 +163,8 @@ def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
         except KeyboardInterrupt:
             child.send_signal(signal.SIGINT)
             try:
-                child.wait(5)
+                if child.wait(10) == 130:
+                    return 130  # it has said so
             except subprocess.TimeoutExpired:
                 child.kill()
             raise

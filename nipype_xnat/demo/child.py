@@ -20,7 +20,11 @@ def main() -> None:
     os.setsid()
     threading.Thread(target=_die_with_starter, daemon=True).start()
     del sys.argv[0]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except KeyboardInterrupt:  # before the script could take it
+        print("Interrupted; run again with the same folder to go on", file=sys.stderr)
+        sys.exit(130)
 
 
 def _die_with_starter() -> None:

@@ -26,14 +26,18 @@ from nipype.pipeline.engine import Workflow
 from nipype.pipeline.engine.utils import load_resultfile
 
 from nipype_xnat import Interface, transfer
+from nipype_xnat.cache.store import Cache
 from nipype_xnat.cohort import found_of
+from nipype_xnat.demo import folder
+from nipype_xnat.demo.failures import Failure, listed, reasons
+from nipype_xnat.demo.pool import MultiProcPlugin
 from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.records import Record
 
 PLUGINS = ("MultiProc", "Linear", "SLURM", "SGE")
 OVER_80 = "xnat:mrSessionData/AGE > 80"
 
-_ERROR = re.compile(r"[\w.]*(?:Error|Exception|NotFound|NotAllowed|NotLoggedIn|Conflict|Broken): ")
+INTERRUPTED = "Interrupted; run again with the same folder to go on"
 
 Say = Callable[[str], None]
 
@@ -145,19 +149,16 @@ def connect(named: Mapping[str, str], cache: Path | None = None) -> Interface:
     )
 
 
-def absent(archive: Interface, cohort: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count for each session the files that are not in the cache yet, and will have to come."""
-    cache = archive.cache
-    counts = {}
-    for record in cohort:
-        wanted = {
-            (one.digest, one.size)
-            for output in record["files"]
-            for found in found_of(record, output)
-            for one in (found.record, *found.companions)
-        }
-        counts[str(record["name"])] = sum(cache.find(*one) is None for one in wanted)
-    return counts
+def absent(cache: Cache, cohort: Iterable[Mapping[str, Any]]) -> set[tuple[str, int | None]]:
+    """Return digest and size of the files of a cohort that are not in the cache."""
+    wanted = {
+        (one.digest, one.size)
+        for record in cohort
+        for output in record["files"]
+        for found in found_of(record, output)
+        for one in (found.record, *found.companions)
+    }
+    return {one for one in wanted if cache.find(*one) is None}
 
 
 # -- running
@@ -173,12 +174,15 @@ class Run:
         Seconds since the epoch.
     failures : dict
         For each session that failed, by its name, the reason.
+    crashes : Path
+        Folder of the crash files.
     before : dict
         When the main node of each session had run before, by the session's name.
     """
 
     started: float
-    failures: dict[str, str] = field(default_factory=dict)
+    crashes: Path
+    failures: dict[str, Failure] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
 
 
@@ -210,29 +214,47 @@ def run(
     tell : callable
         Takes a line.
     """
-    progress = _Progress(workflow.name, names, last, tell)
-    crashes = Path(workflow.base_dir).resolve() / "crash"
+    work = Path(workflow.base_dir).resolve()
+    crashes = work / "crash"
+    outcome = Run(time.time(), crashes, before=_times(workflow, names, main))
+    progress = _Progress(workflow, names, (main, last), outcome.before, tell)
     _be_quiet(workflow, crashes)
     plugin_args = {"status_callback": progress, **args.plugin_args}
+    pool = None
     if args.plugin == "MultiProc":
         plugin_args.setdefault("n_procs", max(1, args.processes))
         # what needs little memory first: a sink, before the next subject's computation
         plugin_args.setdefault("scheduler", "mem_thread")
         # by default Nipype sleeps two seconds between looks at its pool: most of a second run
         workflow.config["execution"]["poll_sleep_duration"] = 0.1
-    outcome = Run(time.time(), before=_times(workflow, names, main))
+        pool = MultiProcPlugin(plugin_args, lambda: folder.check_room(work))
+    broken = ""
     try:
-        workflow.run(plugin=args.plugin, plugin_args=plugin_args)
+        workflow.run(plugin=pool or args.plugin, plugin_args=plugin_args)
     except Exception as error:
+        if isinstance(error, XNATError):
+            raise
+        folder.check_room(work)
+        if isinstance(error, OSError) and folder.is_full(str(error)):
+            raise folder.explained(error, work) from error
         # what failed is told session by session; what has no session is for the caller
         if not progress.failed:
             raise
+        broken = f"{type(error).__name__}: {error}"
         tell(f"  {type(error).__name__}: not all sessions came through")
-    reasons = _reasons(crashes, outcome.started)
+    finally:
+        if pool is not None:
+            pool.stop()
+    known = reasons(crashes, outcome.started)
     outcome.failures = {
-        name: reasons.get((name, node), f"the node {node!r} failed; see {crashes}")
+        name: Failure(node, known.get((name, node), f"the node {node!r} failed; see {crashes}"))
         for name, node in progress.failed.items()
     }
+    for name in names:
+        if name not in progress.done:
+            outcome.failures[name] = Failure("", f"not run to its end: {broken}")
+    if any(folder.is_full(failure.text) for failure in outcome.failures.values()):
+        tell(f"  No space is left on {work}, or where else the failed sessions write.")
     return outcome
 
 
@@ -254,29 +276,48 @@ def _result(workflow: Workflow, name: str, node: str) -> Path:
 class _Progress:
     """Nipype calls this for each node that starts or ends."""
 
-    def __init__(self, workflow: str, names: Sequence[str], last: str, tell: Say) -> None:
-        self._prefix = f"{workflow}."
+    def __init__(
+        self,
+        workflow: Workflow,
+        names: Sequence[str],
+        nodes: tuple[str, str],
+        before: Mapping[str, str],
+        tell: Say,
+    ) -> None:
+        self._workflow = workflow
         self._names = set(names)
         self._total = len(names)
-        self._last = last
+        self._main, self._last = nodes
+        self._before = before
         self._tell = tell
-        self._done: set[str] = set()
+        self.done: set[str] = set()
         self.failed: dict[str, str] = {}
 
     def __call__(self, node: Any, status: str) -> None:
-        name, _, inner = str(node.fullname).removeprefix(self._prefix).partition(".")
-        if name not in self._names or name in self._done:
+        prefix = f"{self._workflow.name}."
+        name, _, inner = str(node.fullname).removeprefix(prefix).partition(".")
+        if name not in self._names or name in self.done:
             return
         if status == "exception":
             self.failed[name] = inner
             self._finish(name, f"failed at {inner}")
-        elif status == "end" and inner == self._last:
-            self._finish(name, "done")
+        elif status == "end" and inner == self._last and sys.exc_info()[0] is None:
+            self._finish(name, self._word(name))
+
+    def _word(self, name: str) -> str:
+        with contextlib.suppress(Exception):
+            if _times(self._workflow, [name], self._main).get(name) != self._before.get(name):
+                return "computed"
+            stored = load_resultfile(_result(self._workflow, name, self._last)).outputs.stored
+            if any(str(entry["action"]) != "keep" for entry in stored):
+                return "unchanged, but stored again"
+            return "unchanged"
+        return "done"
 
     def _finish(self, name: str, word: str) -> None:
-        self._done.add(name)
+        self.done.add(name)
         width = len(str(self._total))
-        self._tell(f"  [{len(self._done):{width}d}/{self._total}] {name}: {word}")
+        self._tell(f"  [{len(self.done):{width}d}/{self._total}] {name}: {word}")
 
 
 def _be_quiet(workflow: Workflow, crashes: Path) -> None:
@@ -295,30 +336,6 @@ def _be_quiet(workflow: Workflow, crashes: Path) -> None:
     }
 
 
-def _reasons(crashes: Path, since: float) -> dict[tuple[str, str], str]:
-    """Read the crash files of a run: session and node to the error's own words."""
-    found: dict[tuple[str, str], str] = {}
-    for path in sorted(crashes.glob("crash-*.txt")):
-        if path.stat().st_mtime < since - 1:
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        named = re.match(r"Node: [^.\n]+\.([^.\n]+)\.(\S+)", text)
-        if named:
-            found[named[1], named[2]] = _error_of(text) or f"see {path}"
-    return found
-
-
-def _error_of(text: str) -> str:
-    """Pick the error out of a traceback: standard error if a program failed, else the last line."""
-    said = re.search(
-        r"\n\s*(?:Standard error|Stderr):\n(.*?)(?:\n\s*(?:Return code|Traceback):|\Z)", text, re.S
-    )
-    lines = [line.strip() for line in (said[1] if said else "").splitlines() if line.strip()]
-    if not lines:
-        lines = [line for line in map(str.strip, text.splitlines()) if _ERROR.match(line)][-1:]
-    return re.sub(r"^[\w.]+\.(\w+: )", r"\1", " ".join(lines))[:500]
-
-
 # -- what came of it
 
 
@@ -334,14 +351,14 @@ class Session:
         For each node, its outputs by name.
     computed : bool
         Whether the asked-for node ran now, and not at an earlier time.
-    failure : str
-        Why there is no result, else empty.
+    failure : Failure or None
+        Why there is no result.
     """
 
     record: Mapping[str, Any]
     outputs: Mapping[str, Mapping[str, Any]]
     computed: bool = False
-    failure: str = ""
+    failure: Failure | None = None
 
     @property
     def name(self) -> str:
@@ -383,17 +400,18 @@ def sessions(
     """
     for record in cohort:
         name = str(record["name"])
-        if name in done.failures:
-            yield Session(record, {}, failure=done.failures[name])
+        # also of a session that failed later on
+        now = _times(workflow, [name], main).get(name)
+        failure = done.failures.get(name)
+        if failure is not None:
+            ran = failure.node not in ("", main) and now != done.before.get(name)
+            yield Session(record, {}, ran, failure)
             continue
-        outputs: dict[str, Mapping[str, Any]] = {}
-        computed = False
-        for node in dict.fromkeys((*nodes, main)):
-            result = load_resultfile(_result(workflow, name, node))
-            outputs[node] = result.outputs.get()
-            if node == main:
-                computed = str(result.runtime.startTime) != done.before.get(name)
-        yield Session(record, outputs, computed)
+        outputs: dict[str, Mapping[str, Any]] = {
+            node: load_resultfile(_result(workflow, name, node)).outputs.get()
+            for node in dict.fromkeys((*nodes, main))
+        }
+        yield Session(record, outputs, now != done.before.get(name))
 
 
 @dataclass(frozen=True)
@@ -403,33 +421,68 @@ class Work:
     downloaded: int
     computed: int
     uploaded: int
+    failed: int = 0
+    total: int = 0
+    crashes: Path | None = None
 
     @classmethod
-    def of(cls, done: Iterable[Session], absent: Mapping[str, int]) -> Work:
-        """Count what was done for some sessions; ``absent`` is what :func:`absent` told before."""
+    def of(cls, done: Iterable[Session], downloaded: int, crashes: Path | None = None) -> Work:
+        """Count what was done for all sessions, also for those that failed in the end."""
         done = list(done)
         sent = [entry for session in done for entry in session.stored]
         return cls(
-            sum(absent[session.name] for session in done),
+            downloaded,
             sum(session.computed for session in done),
             sum(str(entry["action"]) != "keep" for entry in sent),
+            sum(session.failure is not None for session in done),
+            len(done),
+            crashes,
         )
 
     def __str__(self) -> str:
-        if not (self.downloaded or self.computed or self.uploaded):
+        if not (self.failed or self.downloaded or self.computed or self.uploaded):
             return "Nothing was downloaded, computed or uploaded: all results were there already."
-        return (
+        text = (
             f"{_count(self.downloaded, 'file')} downloaded, "
             f"{_count(self.computed, 'session')} computed, "
             f"{_count(self.uploaded, 'file')} uploaded."
         )
+        if self.failed:
+            where = f"; details in {self.crashes}" if self.crashes else ""
+            text += f"\n{self.failed} of {_count(self.total, 'session')} failed{where}"
+        return text
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def tell_failures(done: Iterable[Session], tell: Say = say) -> None:
+    """Tell below the table, for each distinct reason once, why sessions failed and what to do."""
+    text = listed((one.record, one.failure) for one in done if one.failure is not None)
+    if text:
+        tell(f"What failed:\n{text}\n")
+
+
 # -- the proof
+
+
+def prove(named: Mapping[str, str], done: Iterable[Session], tell: Say = say) -> bool:
+    """Check the archive by :func:`verify`, say what came of it, and return whether all is well."""
+    try:
+        by_bytes, by_digest, wrong = verify(named, done)
+    except (XNATError, OSError) as error:
+        tell("NOT CHECKED whether the archive holds what the workflow made:")
+        tell(f"  {error}")
+        return False
+    for problem in wrong:
+        tell(f"  WRONG: {problem}")
+    if by_bytes + by_digest and not wrong:
+        tell(
+            "Checked by another connection: the archive holds what the workflow made "
+            f"({by_bytes} files compared byte for byte, {by_digest} by digest)."
+        )
+    return not wrong
 
 
 def verify(named: Mapping[str, str], done: Iterable[Session]) -> tuple[int, int, list[str]]:
@@ -446,7 +499,7 @@ def verify(named: Mapping[str, str], done: Iterable[Session]) -> tuple[int, int,
     wrong: list[str] = []
     sent: list[tuple[Record, Path]] = []
     kept = 0
-    with tempfile.TemporaryDirectory() as folder, connect(named, Path(folder)) as fresh:
+    with tempfile.TemporaryDirectory() as place, connect(named, Path(place)) as fresh:
         for session in done:
             listed = _listed(fresh, session)
             for entry in session.stored:
@@ -534,4 +587,5 @@ def program(main: Callable[[], int]) -> None:
         print(error, file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)

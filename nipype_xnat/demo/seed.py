@@ -114,13 +114,18 @@ def seed(
         # two sessions are made while a third is sent: the making takes the time
         with ThreadPoolExecutor(2) as pool:
             images = pool.map(lambda item: _images(cohort, item[1], item[2]), work)
-            for done, (item, files) in enumerate(zip(work, images, strict=True), 1):
-                project, subject, session = item
-                new = _write(archive, item, files, known[project.id].get(session.label, {}))
-                sent += new
-                present += len(files) - new
-                if progress:
-                    progress(Step(done, len(work), f"{subject.label} {session.label}"))
+            try:
+                for done, (item, files) in enumerate(zip(work, images, strict=True), 1):
+                    project, subject, session = item
+                    new = _write(archive, item, files, known[project.id].get(session.label, {}))
+                    sent += new
+                    present += len(files) - new
+                    if progress:
+                        progress(Step(done, len(work), f"{subject.label} {session.label}"))
+            except BaseException:
+                # who stops this does not wait for the images of all the others
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         for project in cohort.projects:
             for share in project.shares:
                 archive.share(project, share)
