@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, XNATError
+from ..errors import ConfigurationError, UsageError, XNATError
 
 if TYPE_CHECKING:
     from ..demo.seed import Step
@@ -38,18 +38,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=int, help="how many sessions at once (default: all processors)"
     )
+    parser.add_argument(
+        "--resolution",
+        type=float,
+        default=2.0,
+        metavar="MM",
+        help="size of the voxels; up to 4, coarser is quicker (default: 2)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the archive, fill it, and run the example on it."""
     _check_installed()
+    if not 1.0 <= args.resolution <= 4.0:
+        raise UsageError("--resolution must lie between 1 and 4")
     begun = time.monotonic()
     folder = (args.folder or Path(tempfile.mkdtemp(prefix="nipype-xnat-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     _say(f"The demo keeps everything in {folder}")
     environment, making = _with_bet(folder / "bin")
     try:
-        code = _on_archive(folder, args.processes, environment, making)
+        code = _on_archive(folder, args.processes, args.resolution, environment, making)
     except KeyboardInterrupt:
         print("Interrupted; run again with the same folder to go on", file=sys.stderr)
         code = 130
@@ -71,13 +80,14 @@ def run(args: argparse.Namespace) -> int:
 def _on_archive(
     folder: Path,
     processes: int | None,
+    resolution: float,
     environment: Mapping[str, str],
     making: subprocess.Popen[bytes] | None,
 ) -> int:
     from ..archive import Archive
     from ..archive.errors import Refused
     from ..client import Interface
-    from ..demo.cohort import PROJECT, TRUTH
+    from ..demo.cohort import PROJECT, TRUTH, demo_cohort
     from ..demo.seed import seed
 
     try:
@@ -87,7 +97,9 @@ def _on_archive(
     with archive, archive.running() as url:
         site = archive.site
         _say(f"Local archive at {url}/ (user {site.admin}, password {site.password})")
-        filled = seed(url, site.admin, site.password, _seeding)
+        filled = seed(
+            url, site.admin, site.password, _seeding, cohort=demo_cohort(resolution=resolution)
+        )
         if filled.before:
             _say("It holds the demo's cohort already; what you changed in it is left alone.")
         else:

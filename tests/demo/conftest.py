@@ -7,16 +7,18 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 from nipype_xnat import Interface
 from nipype_xnat.archive import Archive
 from nipype_xnat.cli.demo import example
+from nipype_xnat.demo import bet
 from nipype_xnat.demo.cohort import demo_cohort
 from nipype_xnat.demo.seed import seed
 
@@ -70,12 +72,39 @@ def load_example():
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory) -> Path:
-    """The folder of an archive that was seeded, to be copied."""
-    folder = tmp_path_factory.mktemp("filled") / "archive"
+def once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder once for all processes of this test run."""
+    root = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        root = root.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        made, mark = root / f"once-{name}", root / f"once-{name}.made"
+        with FileLock(root / f"once-{name}.lock"):
+            if not mark.exists():
+                shutil.rmtree(made, ignore_errors=True)
+                make(made)
+                mark.touch()
+        return made
+
+    return once
+
+
+def _fill(folder: Path) -> None:
     with Archive(folder) as archive, archive.running() as url:
         seed(url, "admin", "admin", cohort=demo_cohort(resolution=8.0))
-    return folder
+
+
+@pytest.fixture(scope="session")
+def filled(once) -> Path:
+    """The folder of an archive that was seeded, to be copied."""
+    return once("filled", _fill)
+
+
+@pytest.fixture(scope="session")
+def template(once) -> Path:
+    """The folder of the stand-in's template, to be copied."""
+    return once("template", bet.prepare)
 
 
 @pytest.fixture

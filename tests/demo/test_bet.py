@@ -17,9 +17,10 @@ PERSON = heads.Person("A", "A_1", "M", 83.0)
 
 
 @pytest.fixture(scope="session")
-def executable(tmp_path_factory):
+def executable(tmp_path_factory, template):
     """The installed program, its template made once for all tests."""
     program = bet.install(tmp_path_factory.mktemp("bin"))
+    shutil.copytree(template, program.parent / "template")
     subprocess.run([program, "--prepare"], check=True)
     return program
 
@@ -29,8 +30,8 @@ def head(tmp_path_factory):
     """A head, and the brain that is in it."""
     folder = tmp_path_factory.mktemp("head")
     path = folder / "head.nii.gz"
-    path.write_bytes(heads.nifti_gz(heads.image(PERSON, resolution=3.0)))
-    brain = np.asarray(heads.image(PERSON, "brain", resolution=3.0).dataobj) > 0
+    path.write_bytes(heads.nifti_gz(heads.image(PERSON, resolution=4.0)))
+    brain = np.asarray(heads.image(PERSON, "brain", resolution=4.0).dataobj) > 0
     return path, brain
 
 

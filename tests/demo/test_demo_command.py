@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,9 +24,14 @@ def environment(tmp_path):
     return {**os.environ, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home")}
 
 
+def command(folder):
+    # coarse heads, which take less time
+    return [*COMMAND, "--folder", folder, "--processes", "2", "--resolution", "4"]
+
+
 def demo(folder, environment):
     return subprocess.run(
-        [*COMMAND, "--folder", folder, "--processes", "2"],
+        command(folder),
         check=False,
         env=environment,
         capture_output=True,
@@ -35,12 +41,27 @@ def demo(folder, environment):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_then_run_then_run_again(tmp_path, environment):
+def test_interrupted_then_killed_then_run_then_run_again(tmp_path, environment, template):
     folder = tmp_path / "demo"
-    # the hardest end, while brains are extracted
+    # Ctrl-C while the archive is filled and the template is made
     first = subprocess.Popen(
-        [*COMMAND, "--folder", folder, "--processes", "2"], env=environment, stdout=-1, text=True
+        command(folder), env=environment, stdout=-1, stderr=-1, text=True, start_new_session=True
     )
+    for line in first.stdout:
+        if "[ 3/" in line:
+            os.killpg(first.pid, signal.SIGINT)
+            break
+    said, wrong = first.communicate(timeout=30)
+    assert (first.returncode, wrong) == (
+        130,
+        "Interrupted; run again with the same folder to go on\n",
+    )
+    assert f"nipype-xnat demo --folder {folder}" in said
+    _wait_for_orphans(folder)
+    shutil.copytree(template, folder / "bin" / "template", dirs_exist_ok=True)
+
+    # the hardest end, while brains are extracted
+    first = subprocess.Popen(command(folder), env=environment, stdout=-1, text=True)
     for line in first.stdout:
         if "1/8]" in line:
             first.send_signal(signal.SIGKILL)
@@ -55,6 +76,8 @@ def test_killed_then_run_then_run_again(tmp_path, environment):
     assert "the demo's stand-in" in second.stdout
     assert "DEMO002_MR1: no t1" in second.stdout
     assert "the archive holds what the workflow made" in second.stdout
+    assert f"nipype-xnat serve --root {folder / 'archive'}" in second.stdout
+    assert f"nipype-xnat demo --folder {folder}" in second.stdout
     assert "least Dice" in (folder / "report.html").read_text("utf-8")
     assert bet.is_stand_in(folder / "bin" / "bet")
 

@@ -205,7 +205,6 @@ def test_a_disk_that_fills_up_stops_the_run(site, words, load_example, monkeypat
     module = load_example("bet_cohort")
     with pytest.raises(XNATError, match="no space left on"):
         module.main([str(word) for word in words])
-    assert site.archive.open_sessions == 0
 
 
 @pytest.mark.timeout(60)
