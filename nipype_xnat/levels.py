@@ -38,8 +38,6 @@ class Level:
         Names of the levels that may follow.
     route : tuple of str
         What stands in a REST address before the identifier.
-    id_column, label_column : str
-        Columns of a listing that hold the id and what people call the element.
     xsi_type : str
         Default data type of a listing, and of an element that is created here.
     """
@@ -48,8 +46,6 @@ class Level:
     plural: str
     children: tuple[str, ...]
     route: tuple[str, ...]
-    id_column: str = "ID"
-    label_column: str = "label"
     xsi_type: str = ""
 
 
@@ -59,7 +55,6 @@ _TABLE = (
         "projects",
         ("subject", "experiment", "resource"),
         ("projects",),
-        label_column="ID",
         xsi_type="xnat:projectData",
     ),
     Level(
@@ -76,9 +71,7 @@ _TABLE = (
         ("experiments",),
         xsi_type="xnat:mrSessionData",
     ),
-    Level(
-        "scan", "scans", ("resource",), ("scans",), label_column="ID", xsi_type="xnat:mrScanData"
-    ),
+    Level("scan", "scans", ("resource",), ("scans",), xsi_type="xnat:mrScanData"),
     Level(
         "assessor",
         "assessors",
@@ -91,17 +84,22 @@ _TABLE = (
         "reconstructions",
         ("in_resource", "out_resource"),
         ("reconstructions",),
-        label_column="ID",
         xsi_type="xnat:reconstructedImageData",
     ),
-    Level("resource", "resources", ("file",), ("resources",), "xnat_abstractresource_id"),
+    Level("resource", "resources", ("file",), ("resources",)),
     Level(
-        "in_resource", "in_resources", ("file",), ("in", "resources"), "xnat_abstractresource_id"
+        "in_resource",
+        "in_resources",
+        ("file",),
+        ("in", "resources"),
     ),
     Level(
-        "out_resource", "out_resources", ("file",), ("out", "resources"), "xnat_abstractresource_id"
+        "out_resource",
+        "out_resources",
+        ("file",),
+        ("out", "resources"),
     ),
-    Level("file", "files", (), ("files",), "Name", "Name"),
+    Level("file", "files", (), ("files",)),
 )
 
 LEVELS: dict[str, Level] = {level.name: level for level in _TABLE}
