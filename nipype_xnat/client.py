@@ -51,6 +51,9 @@ class Interface(RawRequests):
         Check TLS certificates, or a file of certificates to trust.
     cache : path, optional
         Folder for files; by default ``NIPYPE_XNAT_CACHE`` or ``~/.cache/nipype_xnat``.
+    cache_layers : sequence of path, optional
+        Other caches that are looked up first and never written, such as one of the whole site; by
+        default those that ``NIPYPE_XNAT_CACHE_LAYERS`` names, separated as in ``PATH``.
     event_reason : str
         Why things are changed, for sites that demand a reason with each change.
     connections : int
@@ -81,6 +84,7 @@ class Interface(RawRequests):
         verify: bool | str | None = None,
         *,
         cache: str | LocalPath | None = None,
+        cache_layers: Sequence[str | LocalPath] | None = None,
         event_reason: str = "",
         connections: int = 8,
         interactive: bool = True,
@@ -103,6 +107,7 @@ class Interface(RawRequests):
             connections=connections,
         )
         self._cache_folder = configuration.cache_folder(cache)
+        self._cache_layers = configuration.cache_layers(cache_layers)
         self._source = found.source
         self.event_reason = event_reason
         self.connections = connections
@@ -137,7 +142,7 @@ class Interface(RawRequests):
     @property
     def cache(self) -> Cache:
         """Where files are kept."""
-        return Cache(self._cache_folder)
+        return Cache(self._cache_folder, layers=self._cache_layers)
 
     def version(self) -> dict[str, Any]:
         """Return what the server says of itself: ``version``, ``buildDate`` and more."""

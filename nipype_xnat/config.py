@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,13 +24,23 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError, XNATWarning
 from .transport import Credentials
 
-__all__ = ["CONFIG_VARIABLE", "Connection", "cache_folder", "connection", "save"]
+__all__ = [
+    "CONFIG_VARIABLE",
+    "Connection",
+    "cache_folder",
+    "cache_layers",
+    "connection",
+    "save",
+]
 
 CONFIG_VARIABLE = "NIPYPE_XNAT_CONFIG"
 """Environment variable that may name a JSON configuration file."""
 
 CACHE_VARIABLE = "NIPYPE_XNAT_CACHE"
 """Environment variable that may name the folder of the cache."""
+
+LAYERS_VARIABLE = "NIPYPE_XNAT_CACHE_LAYERS"
+"""Environment variable that may name read-only caches to look into first, as PATH names folders."""
 
 
 @dataclass(frozen=True)
@@ -253,3 +264,10 @@ def cache_folder(given: str | Path | None = None) -> Path:
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "nipype_xnat"
+
+
+def cache_layers(given: Iterable[str | Path] | None = None) -> tuple[Path, ...]:
+    """Return the caches to look into first: given, or named by ``NIPYPE_XNAT_CACHE_LAYERS``."""
+    if given is None:
+        given = [name for name in os.environ.get(LAYERS_VARIABLE, "").split(os.pathsep) if name]
+    return tuple(Path(name).expanduser().absolute() for name in given)

@@ -24,7 +24,7 @@ import socket
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,9 @@ from ..errors import CacheError, XNATError
 from . import locks, views
 from .hashing import is_md5, md5_of
 from .known import Known, key_of, read
+from .layers import glance, linkable, object_in, right_in_layer
 from .partial import Partial
-from .policy import Trust, after_hash, at_first_sight
+from .policy import Trust, after_hash
 from .stamp import carries_stamp, stamp_of
 
 __all__ = ["Cache", "Verified"]
@@ -71,12 +72,23 @@ class Cache:
     root : pathlib.Path or str
         The folder. It is made when it is needed, for its owner only; make it yourself, with the
         rights that you want, to share it.
+    layers : iterable of pathlib.Path or str
+        Roots of other caches that are looked up before this one and never written: a site's, or
+        the files of a mirror.
     patience : float
         Seconds to wait for another process that fetches the same file and shows no sign of life.
     """
 
-    def __init__(self, root: Path | str, *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        layers: Iterable[Path | str] = (),
+        patience: float = 60.0,
+    ) -> None:
         self.root = Path(root).expanduser().absolute()
+        places = (Path(layer).expanduser().absolute() for layer in layers)
+        self.layers = tuple(place for place in places if place != self.root)
         self.patience = patience
 
     # -- looking up
@@ -95,30 +107,45 @@ class Cache:
             Bytes that it must have.
         """
         digest = digest.lower()
-        if not is_md5(digest):
-            return None
-        path = self._object(digest)
+        return self._find((*self.layers, self.root), digest, size) if is_md5(digest) else None
+
+    def _find(self, roots: Iterable[Path], digest: str, size: int | None) -> Path | None:
+        unread: list[tuple[Path, os.stat_result]] = []
+        for root in roots:
+            path = object_in(root, digest)
+            seen = glance(path, digest, size)
+            if seen is None:
+                continue
+            if seen[0] is Trust.HIT:
+                return path
+            if seen[0] is Trust.HASH:
+                unread.append((path, seen[1]))
+            elif root == self.root:
+                self._set_aside(path, seen[1])
+        for path, status in unread:
+            if path == self._object(digest):
+                right = self._right(path, digest, size, status)
+            else:
+                right = right_in_layer(path, digest, size, status)
+            if right:
+                return path
+        return None
+
+    def _right(self, path: Path, digest: str, size: int | None, status: os.stat_result) -> bool:
+        """Tell by reading whether a file of this cache is right; mend it, or set it aside."""
         try:
-            status = path.lstat()
             right_size = size is None or status.st_size == size
-            trust = at_first_sight(
-                regular=stat.S_ISREG(status.st_mode),
-                size=right_size,
-                stamp=carries_stamp(status.st_mtime_ns, digest),
-            )
-            if trust is Trust.HASH:
-                trust = after_hash(digest=md5_of(path) == digest, size=right_size)
+            trust = after_hash(digest=md5_of(path) == digest, size=right_size)
         except FileNotFoundError:
-            return None
+            return False
         except OSError as error:
             log.warning("cannot read %s in the cache, as if it were not there: %s", path, error)
-            return None
+            return False
         if trust is Trust.ASIDE:
             self._set_aside(path, status)
-            return None
-        if trust is Trust.RESTORE:
+        elif trust is Trust.RESTORE:
             self._restore(path, digest)
-        return None if trust is Trust.MISS else path
+        return trust is Trust.RESTORE
 
     def recall(self, *identity: object) -> Known | None:
         """Return what is remembered of a file without a checksum; see :meth:`remember`."""
@@ -196,7 +223,7 @@ class Cache:
                 self._give_name(partial.path, target, digest, partial.size)
             except FileNotFoundError:
                 # where locks lie, another process published the same and cleared ours away
-                if self.find(digest, partial.size) is None:
+                if self._find([self.root], digest, partial.size) is None:
                     raise
         for path in [partial.path, *(path for _, path in self._leftovers(digest))]:
             try:
@@ -211,12 +238,12 @@ class Cache:
                 # unlike a rename, a link never replaces a file that somebody uses
                 os.link(source, target)
             except FileExistsError:
-                if self.find(digest, size) is not None:
+                if self._find([self.root], digest, size) is not None:
                     return
             except OSError as error:
                 if error.errno not in views.NO_LINK:
                     raise
-                if self.find(digest, size) is None:
+                if self._find([self.root], digest, size) is None:
                     source.rename(target)
                 return
             else:
@@ -239,7 +266,7 @@ class Cache:
         name : str
             Words for the folder's name.
         manifest : mapping of str to pathlib.Path
-            Path within the folder to a file of this cache.
+            Path within the folder to a file of this cache or of a layer.
 
         Raises
         ------
@@ -253,27 +280,52 @@ class Cache:
         digests = {path: source.name for path, source in manifest.items()}
         folder = self.root / "views" / views.folder_name(name, digests)
         with self._troubles():
-            wanted = {
-                path: (source.name, self._size_of(source)) for path, source in manifest.items()
-            }
+            found = {path: self._still(source) for path, source in manifest.items()}
+            wanted = {path: (at.name, at.stat().st_size) for path, at in found.items()}
             if folder.is_dir() and views.agrees(folder, wanted):
                 return folder
             self._prepare()
             building = self.root / "partial" / f"view.{_unique()}"
             try:
-                views.build(building, manifest)
+                views.build(building, found, self._place)
                 self._publish_view(building, folder, wanted)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
             return folder
 
-    def _size_of(self, source: Path) -> int:
-        if self.find(source.name) != source:
-            raise CacheError(
-                f"{source} is not in the cache any more",
-                advice="fetch it again",
-            )
-        return source.stat().st_size
+    def _still(self, source: Path) -> Path:
+        found = self.find(source.name)
+        if found is None:
+            raise CacheError(f"{source} is not in the cache any more", advice="fetch it again")
+        return found
+
+    def _place(self, source: Path, target: Path) -> None:
+        """Put a file into a view: linked where that can be, from a layer too."""
+        digest = source.name
+        if source != self._object(digest):
+            if linkable(source, digest):
+                try:
+                    os.link(source, target)
+                    return
+                except OSError as error:
+                    if error.errno not in views.NO_LINK:
+                        raise
+            # kept once, so that other views can be linked to it
+            source = self._copied(source, digest)
+        views.link_or_copy(source, target)
+
+    def _copied(self, source: Path, digest: str) -> Path:
+        own = self._find([self.root], digest, None)
+        if own is not None:
+            return own
+        partial = self.partial(f"copy-{digest}")
+        try:
+            partial.adopt(source)
+            if partial.digest != digest:
+                raise CacheError(f"{source} changed while it was copied", advice="run again")
+            return self.publish(partial, digest)
+        finally:
+            partial.discard()
 
     def _publish_view(
         self, building: Path, folder: Path, wanted: Mapping[str, tuple[str, int]]
@@ -347,7 +399,7 @@ class Cache:
     # -- places
 
     def _object(self, digest: str) -> Path:
-        return self.root / "objects" / digest[:2] / digest
+        return object_in(self.root, digest)
 
     def _known(self, identity: tuple[object, ...]) -> Path:
         key = key_of(*identity)

@@ -61,6 +61,12 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
         desc="folder for fetched files, shared by all nodes and processes; must be on a file "
         "system that the next nodes see (default: NIPYPE_XNAT_CACHE or ~/.cache/nipype_xnat)",
     )
+    cache_layers = traits.List(
+        Str(),
+        nohash=True,
+        desc="other caches to look into first, never written, such as one of the whole site "
+        "(default: NIPYPE_XNAT_CACHE_LAYERS)",
+    )
     connections = traits.Range(
         low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
     )
@@ -76,6 +82,8 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
         if key in ("config", "cache_dir") and isinstance(value, str) and value:
             # a node runs in a folder of its own, where a relative path would mean something else
             value = str(Path(value).expanduser().absolute())
+        if key == "cache_layers" and isinstance(value, (list, tuple)):
+            value = [str(Path(layer).expanduser().absolute()) for layer in value]
         super().__setattr__(key, value)
 
 
@@ -115,6 +123,8 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
         if isdefined(value := getattr(inputs, name)) and value not in ("", None)
     }
     values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
+    if isdefined(inputs.cache_layers) and inputs.cache_layers:
+        values["cache_layers"] = list(inputs.cache_layers)
     values["event_reason"] = event_reason
     if "config" in values:
         values.pop("server", None)
