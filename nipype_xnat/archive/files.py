@@ -259,6 +259,18 @@ def _from_tar(stream: BinaryIO) -> Iterable[tuple[str, IO[bytes]]]:
                     yield info.name, content
 
 
+def _present(
+    connection: Connection, resource_pk: int, paths: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for start in range(0, len(paths), 400):
+        query = sa.select(s.file).where(
+            s.file.c.resource_pk == resource_pk, s.file.c.path.in_(paths[start : start + 400])
+        )
+        found.update((row["path"], dict(row)) for row in connection.execute(query).mappings())
+    return found
+
+
 def store(
     connection: Connection,
     resource_pk: int,
@@ -280,14 +292,9 @@ def store(
     duplicates: list[str] = []
     obsolete: list[str] = []
     now = values.now()
+    present = _present(connection, resource_pk, [path for path, _ in arrived])
+    fresh: dict[str, dict[str, Any]] = {}
     for path, blob in arrived:
-        row = (
-            connection.execute(
-                sa.select(s.file).where(s.file.c.resource_pk == resource_pk, s.file.c.path == path)
-            )
-            .mappings()
-            .first()
-        )
         fields: dict[str, Any] = {
             "blob": blob.name,
             "size": blob.size,
@@ -298,8 +305,9 @@ def store(
             "catalogued": catalogued,
             **about.given(),
         }
-        if row is None:
-            connection.execute(s.file.insert().values(resource_pk=resource_pk, path=path, **fields))
+        row = present.get(path)
+        if row is None and path not in fresh:
+            fresh[path] = {"resource_pk": resource_pk, "path": path, **fields}
             continue
         if not overwrite:
             duplicates.append(path)
@@ -307,10 +315,18 @@ def store(
             continue
         if path.endswith("_catalog.xml"):
             raise Broken(f"XNAT cannot catalog {path}")
+        if row is None:
+            # an archive file may hold one name twice
+            obsolete.append(fresh[path]["blob"])
+            fresh[path].update(fields)
+            continue
         obsolete.append(row["blob"])
         if not catalogued:
             fields["catalogued"] = row["catalogued"]
         connection.execute(s.file.update().where(s.file.c.pk == row["pk"]).values(fields))
+        present[path] = {**row, **fields}
+    if fresh:
+        connection.execute(s.file.insert(), list(fresh.values()))
     return duplicates, obsolete
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -48,6 +48,8 @@ _STATUS = {
     501: "Not Implemented",
 }
 _BREAKS = re.compile(r"[\r\n]+")
+#: a text as JSON writes it; one encoder for all, because making one costs more than using it
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def plain(content: str | bytes, content_type: str, status: int = 200) -> Response:
@@ -105,6 +107,8 @@ def container_failure(status: int, message: str = "") -> Response:
 
 def cell(value: Any) -> str:
     """Write a value of a table; nothing becomes a blank."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -145,14 +149,21 @@ def _batches(pieces: Iterable[str]) -> Iterator[bytes]:
 
 
 def _json(found: Table) -> Iterator[bytes]:
+    # a name that stands twice is written once, with the last of its values
+    places = {name: place for place, name in enumerate(found.columns)}
+    named = [(f"{_quoted(name)}: ", place) for name, place in places.items()]
+
+    def record(row: Sequence[Any]) -> str:
+        cells = [front + _quoted(cell(row[place])) for front, place in named if place < len(row)]
+        return "{" + ", ".join(cells) + "}"
+
     def pieces() -> Iterator[str]:
         yield '{"ResultSet":{'
         if found.properties:
             yield f'"Columns":{json.dumps(list(found.properties))},'
         yield '"Result":['
         for number, row in enumerate(found.rows):
-            record = {name: cell(value) for name, value in zip(found.columns, row, strict=False)}
-            yield ("," if number else "") + json.dumps(record, ensure_ascii=False)
+            yield ("," if number else "") + record(row)
         yield "]"
         for name, value in found.extra.items():
             yield f",{json.dumps(name)}:{json.dumps(value)}"

@@ -137,19 +137,13 @@ class Application:
         return response
 
     def _stamp(self, call: Call, response: Response) -> None:
-        if call.session is not None and call.session.id in _alive(self.sessions, call):
+        if call.session is not None and self.sessions.alive(call.session):
             timeout = int(self.sessions.timeout * 1000)
             response.headers.add(
                 "Set-Cookie",
                 f'SESSION_EXPIRATION_TIME="{int(time.time() * 1000)},{timeout}"; Version=1; Path='
                 f"{self.archive.site.context or '/'}",
             )
-
-
-def _alive(sessions: Sessions, call: Call) -> set[str]:
-    assert call.session is not None
-    found = sessions.get(call.session.id)
-    return {found.id} if found else set()
 
 
 def _headless(response: Response) -> Response:

@@ -214,6 +214,8 @@ class Call:
             for short, full in TYPES.items():
                 if full.lower() == lowered:
                     return short
+        if self.request.environ.get("HTTP_ACCEPT", "*/*") == "*/*":
+            return default
         accepted = self.request.accept_mimetypes
         if accepted and not (len(accepted) == 1 and accepted.best == "*/*"):
             offers = [TYPES[kind] for kind in among or ("json", "csv", "xml", "html")]

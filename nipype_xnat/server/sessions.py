@@ -43,8 +43,10 @@ class Sessions:
         self._counted = counted
         self._open: dict[str, Session] = {}
         self._lock = threading.Lock()
+        self._swept = 0.0
 
     def _expire(self, now: float) -> None:
+        self._swept = now
         dead = [key for key, one in self._open.items() if now - one.used > self.timeout]
         for key in dead:
             del self._open[key]
@@ -69,11 +71,19 @@ class Sessions:
             return None
         now = time.monotonic()
         with self._lock:
-            self._expire(now)
             session = self._open.get(key)
+            late = session is not None and now - session.used > self.timeout
+            # each request asks; looking at all of them each time would grow with their number
+            if late or now - self._swept > 1:
+                self._expire(now)
+                session = self._open.get(key)
             if session is not None:
                 session.used = now
             return session
+
+    def alive(self, session: Session) -> bool:
+        """Tell whether a session is still open."""
+        return session.id in self._open
 
     def end(self, key: str) -> None:
         """End a session."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,7 +28,7 @@ _PRIMARY = {
 _DATE = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listing:
     """What a listing is of.
 
@@ -38,7 +39,7 @@ class Listing:
         ``scan`` or ``recon``.
     base : str
         The most general type of its rows.
-    default : sequence of str
+    default : tuple of str
         The columns shown when none are asked for.
     uri : str
         What stands before the id in the URI column; empty for none.
@@ -48,17 +49,22 @@ class Listing:
 
     names: str
     base: str
-    default: Sequence[str]
+    default: tuple[str, ...]
     uri: str = ""
     project: str | None = None
     subject_pk: int | None = None
     session_pk: int | None = None
     title: str = ""
-    filters: Mapping[str, str] = field(default_factory=dict)
+    filters: tuple[tuple[str, str], ...] = ()
     columns: str | None = None
     xsi_type: str | None = None
     limit: str | None = None
     offset: str | None = None
+
+    @property
+    def paged(self) -> bool:
+        """Whether only a part of the rows was asked for."""
+        return self.limit is not None or self.offset is not None
 
 
 def _mapping(names: str) -> dict[str, str]:
@@ -76,7 +82,7 @@ def root_type(dictionary: Dictionary, listing: Listing) -> DataType:
             raise UnknownField(listing.xsi_type)
         return asked
     names = _mapping(listing.names)
-    used = list(listing.filters)
+    used = [key for key, _ in listing.filters]
     used += (listing.columns or "").split(",")
     found = base
     for key in used:
@@ -114,16 +120,20 @@ def _one(expression: Any, declared: str, part: str) -> Any:
     return expression == part
 
 
-def run(
-    connection: Connection, dictionary: Dictionary, rights: Rights, listing: Listing, page: int
-) -> Table:
-    """Answer a listing.
+class _Prepared(NamedTuple):
+    columns: list[str]
+    statement: sa.Select[Any]
 
-    Raises
-    ------
-    UnknownField
-        When a column or filter names a field that does not exist.
-    """
+
+@lru_cache(maxsize=256)
+def _prepare(
+    dictionary: Dictionary,
+    listing: Listing,
+    allowed: frozenset[str] | None,
+    protected: frozenset[str],
+    page: int,
+) -> _Prepared:
+    # building a statement takes longer than answering it: the same question keeps its own
     root = root_type(dictionary, listing)
     sources = Sources(dictionary, root, listing.project)
     names = _mapping(listing.names)
@@ -139,7 +149,7 @@ def run(
     columns = [labels.get(address.lower(), address.lower()) for address in wanted]
     expressions = [sources.expression(address)[0] for address in wanted]
     where = sources.conditions()
-    for key, value in listing.filters.items():
+    for key, value in listing.filters:
         address = key if "/" in key else names.get(key)
         if address is None or key == "xsiType" or not value:
             continue
@@ -148,26 +158,55 @@ def run(
         family = {t for n in listing.xsi_type.split(",") for t in dictionary.family(n.strip())}
         where.append(sources.row.c.xsi_type.in_(family))
     if listing.subject_pk is not None:
-        where.append(sources.row.c.subject_pk == listing.subject_pk)
+        where.append(sources.row.c.subject_pk == sa.bindparam("subject_pk"))
     if listing.session_pk is not None:
-        where.append(sources.row.c.session_pk == listing.session_pk)
+        where.append(sources.row.c.session_pk == sa.bindparam("session_pk"))
     if listing.project is None and listing.session_pk is None:
-        visible = readable_rows(sources, rights)
+        visible = _visible(sources, allowed, protected)
         if visible is not None:
             where.append(visible)
     query = sa.select(sources.row.c.id, *(e.label(f"c{n}") for n, e in enumerate(expressions)))
     query = query.select_from(sources.source).where(*where).order_by(sources.row.c.pk)
-    paged = listing.limit is not None or listing.offset is not None
-    if paged and listing.limit != "*":
+    if listing.paged and listing.limit != "*":
         query = query.limit(min(int(listing.limit or page), 2**62))
         query = query.offset(min(int(listing.offset or 0), 2**62))
-    rows: list[Sequence[Any]] = []
-    for key, *cells in connection.execute(query):
-        rows.append([*cells, listing.uri + key] if listing.uri else cells)
     if listing.uri:
-        columns = [*columns, "URI"]
-    table = Table(columns, rows, title=listing.title)
-    if not paged:
+        columns.append("URI")
+    return _Prepared(columns, query)
+
+
+def run(
+    connection: Connection, dictionary: Dictionary, rights: Rights, listing: Listing, page: int
+) -> Table:
+    """Answer a listing.
+
+    Raises
+    ------
+    UnknownField
+        When a column or filter names a field that does not exist.
+    """
+    bound: dict[str, int] = {}
+    general = listing
+    # which subject or session it is of is bound when it is asked
+    if listing.subject_pk is not None:
+        bound["subject_pk"] = listing.subject_pk
+        general = replace(general, subject_pk=0)
+    if listing.session_pk is not None:
+        bound["session_pk"] = listing.session_pk
+        general = replace(general, session_pk=0)
+    allowed = rights.readable()
+    found = _prepare(
+        dictionary,
+        general,
+        None if allowed is None else frozenset(allowed),
+        frozenset(() if allowed is None else rights.protected),
+        page,
+    )
+    rows: list[Sequence[Any]] = []
+    for key, *cells in connection.execute(found.statement, bound):
+        rows.append([*cells, listing.uri + key] if listing.uri else cells)
+    table = Table(list(found.columns), rows, title=listing.title)
+    if not listing.paged:
         table.total = str(len(rows))
     return table
 
@@ -175,18 +214,26 @@ def run(
 def readable_rows(sources: Sources, rights: Rights) -> sa.ColumnElement[bool] | None:
     """Restrict rows to what the person may read; None where that is everything."""
     allowed = rights.readable()
+    return None if allowed is None else _visible(sources, allowed, rights.protected)
+
+
+def _visible(
+    sources: Sources, allowed: Collection[str] | None, protected: Collection[str]
+) -> sa.ColumnElement[bool] | None:
     if allowed is None:
         return None
     c = sources.row.c
     if sources.root.kind == "project":
-        return c.id.in_(allowed | rights.protected)
+        seen: sa.ColumnElement[bool] = c.id.in_({*allowed, *protected})
+        return seen
     if sources.root.kind in {"scan", "recon"}:
         session = s.element.alias()
         shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))
         visible = sa.select(session.c.pk).where(
             sa.or_(session.c.project.in_(allowed), session.c.pk.in_(shared))
         )
-        return c.session_pk.in_(visible)
+        below: sa.ColumnElement[bool] = c.session_pk.in_(visible)
+        return below
     shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))
     return sa.or_(c.project.in_(allowed), c.pk.in_(shared))
 

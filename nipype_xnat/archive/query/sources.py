@@ -8,6 +8,7 @@ from the dictionary or from the table definitions.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,6 +60,12 @@ _RESOURCE_FIELDS = {
 }
 
 
+@lru_cache(maxsize=256)
+def seen_as(table: sa.Table, name: str) -> Any:
+    """Give a table under another name; copying its columns each time costs more than asking."""
+    return table.alias(name)
+
+
 class UnknownField(LookupError):
     """An address that no type has."""
 
@@ -93,12 +100,12 @@ class Sources:
         self.root = root
         self.role = role(root)
         self.context = context
-        self.row = s.element.alias("root")
+        self.row = seen_as(s.element, "root")
         self.source: sa.FromClause = self.row
         self._aliases: dict[str, Any] = {}
         self._here: Any = None
         if context is not None and root.kind in {"subject", "experiment"}:
-            self._here = s.share.alias("here")
+            self._here = seen_as(s.share, "here")
             self._join(
                 self._here,
                 sa.and_(self._here.c.element_pk == self.row.c.pk, self._here.c.project == context),
@@ -120,7 +127,9 @@ class Sources:
         }:
             found.append(self.row.c.xsi_type.in_(family))
         if self._here is not None:
-            found.append(sa.or_(self.row.c.project == self.context, self._here.c.pk.is_not(None)))
+            # not by the outer join: the indexes of both conditions can be used so
+            shared = sa.select(s.share.c.element_pk).where(s.share.c.project == self.context)
+            found.append(sa.or_(self.row.c.project == self.context, self.row.c.pk.in_(shared)))
         return found
 
     def find(self, address: str) -> tuple[DataType, str]:
@@ -152,7 +161,7 @@ class Sources:
                 other = self.dictionary.get(known)
                 if other is not None and other.is_a(datatype.name):
                     return alias
-            alias = s.element.alias(f"e{len(self._aliases)}")
+            alias = seen_as(s.element, f"e{len(self._aliases)}")
             self._aliases[key] = alias
             self._join(alias, self._relation(alias, datatype, place))
         return self._aliases[key]
@@ -213,7 +222,7 @@ class Sources:
 
     def _named(self, key: str, table: Any, alias: Any, *more: Any) -> Any:
         if key not in self._aliases:
-            joined = table.alias(f"j{len(self._aliases)}")
+            joined = seen_as(table, f"j{len(self._aliases)}")
             self._aliases[key] = joined
             column = joined.c.owner_pk if "owner_pk" in joined.c else joined.c.element_pk
             self._join(joined, sa.and_(column == alias.c.pk, *(m(joined) for m in more)))

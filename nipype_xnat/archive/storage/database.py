@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, path: Path, durable: bool = True):
         self.path = path
         self._lock = threading.RLock()
+        self._idle: deque[Connection] = deque()
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             pool_size=64,
@@ -52,7 +54,8 @@ class Database:
         @event.listens_for(self._engine, "begin")
         def _begin(connection: Connection) -> None:
             changing = connection.get_execution_options().get("changing")
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if changing else "BEGIN")
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("BEGIN IMMEDIATE" if changing else "BEGIN")
 
         with self.change() as connection:
             schema.metadata.create_all(connection)
@@ -60,8 +63,19 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the archive throughout."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+        # taking one from the engine's pool and giving it back costs as much as a question
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            if connection.invalidated:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
@@ -73,4 +87,6 @@ class Database:
 
     def close(self) -> None:
         """Give up all connections."""
+        while self._idle:
+            self._idle.pop().close()
         self._engine.dispose()

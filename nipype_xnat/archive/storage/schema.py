@@ -104,6 +104,7 @@ file = sa.Table(
     sa.Column("modified", sa.Float, nullable=False),
     sa.Column("catalogued", sa.Boolean, nullable=False, default=True),
     sa.UniqueConstraint("resource_pk", "path"),
+    sa.Index("file_blob", "blob"),
 )
 
 counter = sa.Table(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,23 +31,30 @@ def _parameters(call: Call) -> dict[str, str]:
     return given
 
 
-def _filters(given: Mapping[str, str], names: str) -> dict[str, str]:
+@lru_cache(maxsize=16)
+def _short_names(names: str) -> dict[str, str]:
     table = shortcuts()[names]
-    known = {**table["write"], **table["read"]}
+    return {**table["write"], **table["read"]}
+
+
+def _filters(given: Mapping[str, str], names: str) -> dict[str, str]:
+    known = _short_names(names)
     return {key: value for key, value in given.items() if key in known or "/" in key}
 
 
-def answer(call: Call, elements: Elements, names: str, base: str, **more: Any) -> Response:
+def answer(
+    call: Call, elements: Elements, names: str, base: str, default: Sequence[str], **more: Any
+) -> Response:
     """Run a listing and answer with it."""
     given = _parameters(call)
     if "fields" in given:
-        table = shortcuts()[names]
-        rows = [[k, v] for k, v in {**table["write"], **table["read"]}.items()]
+        rows = [[k, v] for k, v in _short_names(names).items()]
         return answers.table(Table.of(["key", "xpath"], rows), call.wants("json"))
     listing = q.Listing(
         names=names,
         base=base,
-        filters=_filters(given, names),
+        default=tuple(default),
+        filters=tuple(_filters(given, names).items()),
         columns=given.get("columns"),
         xsi_type=given.get("xsiType"),
         limit=given.get("limit"),
