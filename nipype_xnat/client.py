@@ -9,7 +9,7 @@ from typing import Any
 from . import config as configuration
 from . import search
 from .address import Address
-from .cache import Cache
+from .cache import Cache, Mode, RememberingTransport
 from .cohort import Cohort, resolve
 from .errors import BadRequest, NotFound, UsageError
 from .inspection import Inspector
@@ -54,6 +54,14 @@ class Interface(RawRequests):
     cache_layers : sequence of path, optional
         Other caches that are looked up first and never written, such as one of the whole site; by
         default those that ``NIPYPE_XNAT_CACHE_LAYERS`` names, separated as in ``PATH``.
+    cache_mode : str
+        How far the archive is asked: ``online`` (for listings, and for files that differ),
+        ``revalidate`` (again for what was listed earlier), ``prefer-cached`` (only for what is not
+        here), or ``offline`` (never); by default what ``NIPYPE_XNAT_CACHE_MODE`` says, or
+        ``online``.
+    metadata_age : float
+        Seconds for which this process uses an answer about metadata again, unless it changed
+        something; 0 asks always.
     event_reason : str
         Why things are changed, for sites that demand a reason with each change.
     connections : int
@@ -85,6 +93,8 @@ class Interface(RawRequests):
         *,
         cache: str | LocalPath | None = None,
         cache_layers: Sequence[str | LocalPath] | None = None,
+        cache_mode: str = "",
+        metadata_age: float = 1.0,
         event_reason: str = "",
         connections: int = 8,
         interactive: bool = True,
@@ -99,13 +109,15 @@ class Interface(RawRequests):
             proxy=proxy,
             interactive=interactive,
         )
-        self._transport = HttpTransport(
+        mode = Mode(configuration.cache_mode(cache_mode))
+        self._http = HttpTransport(
             found.server,
             found.credentials,
             verify=found.verify,
             proxy=found.proxy,
             connections=connections,
         )
+        self._transport = RememberingTransport(self._http, metadata_age, mode)
         self._cache_folder = configuration.cache_folder(cache)
         self._cache_layers = configuration.cache_layers(cache_layers)
         self._source = found.source
@@ -142,7 +154,12 @@ class Interface(RawRequests):
     @property
     def cache(self) -> Cache:
         """Where files are kept."""
-        return Cache(self._cache_folder, layers=self._cache_layers)
+        return Cache(self._cache_folder, layers=self._cache_layers, mode=Mode(self.cache_mode))
+
+    @property
+    def cache_mode(self) -> str:
+        """How far the archive is asked; see :class:`nipype_xnat.cache.Mode`."""
+        return self._transport.mode.value
 
     def version(self) -> dict[str, Any]:
         """Return what the server says of itself: ``version``, ``buildDate`` and more."""
@@ -220,7 +237,7 @@ class Interface(RawRequests):
 
     def _trace_with(self, recorders: tuple[Recorder, ...]) -> None:
         self._traced = TracingTransport(self._transport, *recorders) if recorders else None
-        self._transport.on_login = self._traced.login if self._traced else None
+        self._http.on_login = self._traced.login if self._traced else None
 
     def save_config(self, location: str | LocalPath) -> None:
         """Write server and account to a JSON file that only its owner can read.
@@ -229,7 +246,7 @@ class Interface(RawRequests):
         ----------
         location : path
         """
-        configuration.save(location, self.server, self._transport.credentials)
+        configuration.save(location, self.server, self._http.credentials)
 
     def disconnect(self) -> None:
         """Log out; a later request logs in again."""

@@ -25,10 +25,12 @@ from .errors import ConfigurationError, XNATWarning
 from .transport import Credentials
 
 __all__ = [
+    "CACHE_MODES",
     "CONFIG_VARIABLE",
     "Connection",
     "cache_folder",
     "cache_layers",
+    "cache_mode",
     "connection",
     "save",
 ]
@@ -41,6 +43,12 @@ CACHE_VARIABLE = "NIPYPE_XNAT_CACHE"
 
 LAYERS_VARIABLE = "NIPYPE_XNAT_CACHE_LAYERS"
 """Environment variable that may name read-only caches to look into first, as PATH names folders."""
+
+MODE_VARIABLE = "NIPYPE_XNAT_CACHE_MODE"
+"""Environment variable that may say how far the archive is asked."""
+
+CACHE_MODES = ("online", "revalidate", "prefer-cached", "offline")
+"""How far the archive may be asked; see :class:`nipype_xnat.cache.Mode`."""
 
 
 @dataclass(frozen=True)
@@ -271,3 +279,20 @@ def cache_layers(given: Iterable[str | Path] | None = None) -> tuple[Path, ...]:
     if given is None:
         given = [name for name in os.environ.get(LAYERS_VARIABLE, "").split(os.pathsep) if name]
     return tuple(Path(name).expanduser().absolute() for name in given)
+
+
+def cache_mode(given: str = "") -> str:
+    """Return how far the archive is asked: given, or said by ``NIPYPE_XNAT_CACHE_MODE``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no such word.
+    """
+    word = given or os.environ.get(MODE_VARIABLE) or CACHE_MODES[0]
+    if word not in CACHE_MODES:
+        where = "" if given else f" in {MODE_VARIABLE}"
+        raise ConfigurationError(
+            f"{word!r}{where} is no cache mode", advice=f"one of {', '.join(CACHE_MODES)}"
+        )
+    return word

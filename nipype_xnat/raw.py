@@ -138,7 +138,7 @@ class RawRequests:
             (headers.pop(name) for name in list(headers) if name.lower() == "content-type"), ""
         )
         body = _body(options.get("data"), options.get("json"), kind)
-        request = Request(method, address, body, headers, accept=_REFUSALS)
+        request = Request(method, address, body, headers, accept=_REFUSALS, fresh=True)
         return Reply(self.transport.send(request), stream=bool(options.get("stream")))
 
 

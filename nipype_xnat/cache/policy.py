@@ -4,13 +4,64 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Mode", "Trust", "after_hash", "at_first_sight"]
+__all__ = ["Kept", "Mode", "Trust", "Use", "after_hash", "at_first_sight", "for_answer"]
 
 
 class Mode(Enum):
-    """How far the archive is asked. Offline work adds its words here."""
+    """How far the archive is asked."""
 
     ONLINE = "online"
+    """Listings are asked for, and answers are used again for a moment only."""
+    REVALIDATE = "revalidate"
+    """No answer is used twice, and what was listed earlier is listed again."""
+    PREFER_CACHED = "prefer-cached"
+    """What is here is used, however old; the archive is asked for the rest."""
+    OFFLINE = "offline"
+    """The archive is not asked."""
+
+
+class Kept(Enum):
+    """What is remembered of an answer."""
+
+    NOTHING = "nothing"
+    FRESH = "an answer that is young enough"
+    STALE = "an older answer"
+
+
+class Use(Enum):
+    """What to do for an answer."""
+
+    KEPT = "use what is remembered"
+    ASK = "ask the archive"
+    REFUSE = "refuse: it is not here"
+
+
+_ANSWERS = {
+    (Mode.ONLINE, Kept.FRESH): Use.KEPT,
+    (Mode.ONLINE, Kept.STALE): Use.ASK,
+    (Mode.ONLINE, Kept.NOTHING): Use.ASK,
+    (Mode.REVALIDATE, Kept.FRESH): Use.ASK,
+    (Mode.REVALIDATE, Kept.STALE): Use.ASK,
+    (Mode.REVALIDATE, Kept.NOTHING): Use.ASK,
+    (Mode.PREFER_CACHED, Kept.FRESH): Use.KEPT,
+    (Mode.PREFER_CACHED, Kept.STALE): Use.KEPT,
+    (Mode.PREFER_CACHED, Kept.NOTHING): Use.ASK,
+    (Mode.OFFLINE, Kept.FRESH): Use.KEPT,
+    (Mode.OFFLINE, Kept.STALE): Use.KEPT,
+    (Mode.OFFLINE, Kept.NOTHING): Use.REFUSE,
+}
+
+
+def for_answer(mode: Mode, kept: Kept) -> Use:
+    """Decide where an answer about metadata comes from.
+
+    Parameters
+    ----------
+    mode : Mode
+    kept : Kept
+        What is remembered.
+    """
+    return _ANSWERS[mode, kept]
 
 
 class Trust(Enum):

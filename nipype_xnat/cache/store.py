@@ -35,7 +35,7 @@ from .hashing import is_md5, md5_of
 from .known import Known, key_of, read
 from .layers import glance, linkable, object_in, right_in_layer
 from .partial import Partial
-from .policy import Trust, after_hash
+from .policy import Mode, Trust, after_hash
 from .stamp import carries_stamp, stamp_of
 
 __all__ = ["Cache", "Verified"]
@@ -75,6 +75,8 @@ class Cache:
     layers : iterable of pathlib.Path or str
         Roots of other caches that are looked up before this one and never written: a site's, or
         the files of a mirror.
+    mode : Mode
+        How far the archive is asked for files.
     patience : float
         Seconds to wait for another process that fetches the same file and shows no sign of life.
     """
@@ -84,11 +86,13 @@ class Cache:
         root: Path | str,
         *,
         layers: Iterable[Path | str] = (),
+        mode: Mode = Mode.ONLINE,
         patience: float = 60.0,
     ) -> None:
         self.root = Path(root).expanduser().absolute()
         places = (Path(layer).expanduser().absolute() for layer in layers)
         self.layers = tuple(place for place in places if place != self.root)
+        self.mode = mode
         self.patience = patience
 
     # -- looking up

@@ -10,6 +10,7 @@ from typing import Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, Str, isdefined, traits
 
 from ..client import Interface
+from ..config import CACHE_MODES
 from ..errors import ConfigurationError
 from ..transport.lifetime import watch_forks
 
@@ -67,6 +68,12 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
         desc="other caches to look into first, never written, such as one of the whole site "
         "(default: NIPYPE_XNAT_CACHE_LAYERS)",
     )
+    cache_mode = traits.Enum(
+        *CACHE_MODES,
+        nohash=True,
+        desc="how far the archive is asked: for listings; again for what was listed earlier; only "
+        "for what is not here; never (default: NIPYPE_XNAT_CACHE_MODE, or online)",
+    )
     connections = traits.Range(
         low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
     )
@@ -119,12 +126,22 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
     """
     values = {
         name: value
-        for name in ("server", "config", "anonymous", "verify", "proxy", "connections")
+        for name in (
+            "server",
+            "config",
+            "anonymous",
+            "verify",
+            "proxy",
+            "connections",
+            "cache_mode",
+        )
         if isdefined(value := getattr(inputs, name)) and value not in ("", None)
     }
     values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
     if isdefined(inputs.cache_layers) and inputs.cache_layers:
         values["cache_layers"] = list(inputs.cache_layers)
+    # of two nodes in two processes one may just have changed what the other one asks for
+    values["metadata_age"] = 0.0
     values["event_reason"] = event_reason
     if "config" in values:
         values.pop("server", None)

@@ -55,7 +55,8 @@ class Listing:
 
 def list_files(transport: Transport, resource: Address) -> Listing:
     """Ask for the files of a resource."""
-    request = Request("GET", (resource / "files").ask(format="json"), expect="json")
+    # it proves what is there now, so it never comes from memory
+    request = Request("GET", (resource / "files").ask(format="json"), expect="json", fresh=True)
     with transport.send(request) as answer:
         rows = _rows(answer)
     entries: dict[str, Entry] = {}
@@ -74,7 +75,7 @@ def list_files(transport: Transport, resource: Address) -> Listing:
 
 def resource_id_of(transport: Transport, owner: Address, label: str) -> str:
     """Return the number of a resource by its label, empty if there is none."""
-    request = Request("GET", (owner / "resources").ask(format="json"), expect="json")
+    request = Request("GET", (owner / "resources").ask(format="json"), expect="json", fresh=True)
     with transport.send(request) as answer:
         rows = _rows(answer)
     numbers = [

@@ -74,6 +74,8 @@ class Request:
     repeatable : bool, optional
         Whether the request may be sent again after a broken connection. By default GET, HEAD, PUT
         and DELETE may.
+    fresh : bool
+        Whether the archive itself must answer: nothing that is remembered will do.
     """
 
     method: str
@@ -83,6 +85,7 @@ class Request:
     expect: str = "text"
     accept: frozenset[int] = frozenset()
     repeatable: bool | None = None
+    fresh: bool = False
 
     @property
     def may_repeat(self) -> bool:
@@ -113,6 +116,8 @@ class Answer:
         Gives the connection back.
     from_cache : bool
         Whether no server was asked.
+    age : float
+        Seconds since the server gave it.
     """
 
     def __init__(
@@ -125,12 +130,14 @@ class Answer:
         server: str = "",
         close: Callable[[], None] | None = None,
         from_cache: bool = False,
+        age: float = 0.0,
     ) -> None:
         self.request = request
         self.status = status
         self.headers = {name.lower(): value for name, value in headers.items()}
         self.server = server
         self.from_cache = from_cache
+        self.age = age
         self.retries = 0
         """How often the request was sent again before this came."""
         self._chunks = chunks

@@ -54,6 +54,8 @@ class Call:
         How often it was sent again.
     from_cache : bool
         Whether no body had to come: the cache held it.
+    age : float
+        Seconds since the server gave the answer.
     error : str
         The name of the error that was raised, if one was.
     request_headers, answer_headers : dict
@@ -71,6 +73,7 @@ class Call:
     seconds: float = 0.0
     retries: int = 0
     from_cache: bool = False
+    age: float = 0.0
     error: str = ""
     request_headers: dict[str, str] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
@@ -82,7 +85,9 @@ class Call:
             text += f", {self.sent} sent"
         if self.retries:
             text += f", sent again {self.retries} times"
-        return text + (", from cache" if self.from_cache else "")
+        if self.from_cache:
+            text += ", from cache" + (f", {self.age:.1f} s old" if self.age else "")
+        return text
 
     def to_har(self) -> dict[str, Any]:
         """Return the call as an entry of a HAR file, version 1.2."""
@@ -127,6 +132,7 @@ class Call:
             },
             "_retries": self.retries,
             "_fromCache": self.from_cache,
+            "_age": self.age,
             "_error": self.error,
         }
 
@@ -259,6 +265,7 @@ class TracingTransport:
         call.status, call.retries = answer.status, answer.retries
         # 304: the server only confirmed what the cache holds
         call.from_cache = answer.from_cache or answer.status == 304
+        call.age = answer.age
         call.answer_headers = _masked_headers(answer.headers)
         return _counted(answer, call, started)
 
@@ -308,6 +315,7 @@ def _counted(answer: Answer, call: Call, started: float) -> Answer:
         server=answer.server,
         close=finish,
         from_cache=answer.from_cache,
+        age=answer.age,
     )
     counted.retries = answer.retries
     return counted

@@ -46,7 +46,7 @@ def test_making_an_interface_sends_nothing(xnat_archive):
 def test_a_session_that_ends_in_mid_run_is_renewed(tmp_path):
     site = Site(session_timeout=0.2, durable=False)
     with Archive(tmp_path / "archive", site) as archive, archive.running() as url:
-        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+        with Interface(url, "admin", "admin", cache=tmp_path, metadata_age=0) as client:
             list(client.select("/projects"))
             threading.Event().wait(0.5)
             assert list(client.select("/projects")) == []
@@ -129,7 +129,7 @@ def test_a_pickled_connection_logs_in_again_from_its_file(xnat_archive, config):
     with Interface(config=config) as client:
         list(client.select("/projects"))
         copy = pickle.loads(pickle.dumps(client))
-        session = client.transport._session.http.cookies.get("JSESSIONID")
+        session = client._http._session.http.cookies.get("JSESSIONID")
         assert session and session not in repr(pickle.dumps(client))
         assert copy.select("/projects").get() == []
         copy.disconnect()

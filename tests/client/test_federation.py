@@ -39,7 +39,7 @@ def pair(client, fill, tmp_path):
 def down(tmp_path):
     """An archive that does not answer."""
     found = Interface("http://127.0.0.1:9", "admin", "admin", cache=tmp_path / "c")
-    found._transport.retries = 0
+    found._http.retries = 0
     return found
 
 

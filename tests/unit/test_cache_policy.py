@@ -1,10 +1,11 @@
-"""The table of what the cache may trust."""
+"""The tables of what the cache may trust."""
 
 from itertools import product
 
 import pytest
 
-from nipype_xnat.cache.policy import Trust, after_hash, at_first_sight
+from nipype_xnat import config
+from nipype_xnat.cache.policy import Kept, Mode, Trust, Use, after_hash, at_first_sight, for_answer
 
 
 @pytest.mark.parametrize("regular, size, stamp", list(product([True, False], repeat=3)))
@@ -27,3 +28,20 @@ def test_only_size_and_stamp_together_are_trusted_unread(regular, size, stamp):
 )
 def test_content_decides(digest, size, trust):
     assert after_hash(digest=digest, size=size) is trust
+
+
+@pytest.mark.parametrize("mode, kept", list(product(Mode, Kept)))
+def test_where_an_answer_comes_from(mode, kept):
+    use = for_answer(mode, kept)
+    if mode is Mode.OFFLINE:
+        assert use is (Use.REFUSE if kept is Kept.NOTHING else Use.KEPT)
+    elif kept is Kept.NOTHING or mode is Mode.REVALIDATE:
+        assert use is Use.ASK
+    elif kept is Kept.FRESH:
+        assert use is Use.KEPT
+    else:
+        assert use is (Use.KEPT if mode is Mode.PREFER_CACHED else Use.ASK)
+
+
+def test_each_mode_has_its_word():
+    assert tuple(mode.value for mode in Mode) == config.CACHE_MODES
