@@ -13,7 +13,7 @@
 A filter compares a field of the element: ``=`` and ``!=`` with alternatives separated by commas,
 ``<``, ``>``, ``<=`` and ``>=`` with one value (numbers as numbers, all else as text, which is right
 for dates). Wildcards work in all alternatives; quotes make a name or a value literal, as in
-``[type="T1w/MPRAGE, sag"]`` or ``resources/"NIFTI data"``.
+``[type="T1w/MPRAGE, sag"]`` or ``resources/"NIFTI data"``; a quote inside such quotes is doubled.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Pattern:
         return any(expression.fullmatch(name) for name in names)
 
     def __str__(self) -> str:
-        return self.spelt("[]\"'/")
+        # a name that is the word of a level would be read as that level
+        word = self.text in ("in", "out") or by_name(self.text) is not None
+        return self._quoted() if word else self.spelt("[]\"'/")
 
     def spelt(self, special: str) -> str:
         """Spell the pattern so that it reads back, quoted where it holds a special character."""
@@ -78,8 +80,11 @@ class Pattern:
         plain = not set(special) & set(self.text) and self.text.strip() == self.text
         if wild or (plain and not set("*?") & set(self.text)):
             return self.text
-        quote = "'" if '"' in self.text else '"'
-        return f"{quote}{self.text}{quote}"
+        return self._quoted()
+
+    def _quoted(self) -> str:
+        quote = "'" if '"' in self.text and "'" not in self.text else '"'
+        return quote + self.text.replace(quote, 2 * quote) + quote
 
 
 ANY = Pattern("*")
@@ -127,7 +132,8 @@ class Filter:
         )
 
     def __str__(self) -> str:
-        values = ",".join(value.spelt("[]\"',") for value in self.values)
+        # "<" and a value that begins with "=" would be read as "<="
+        values = ",".join(value.spelt("[]\"',=") for value in self.values)
         return f"[{self.field}{self.operator}{values}]"
 
 
@@ -224,6 +230,12 @@ def _check_child(parent: str, child: str, text: str) -> None:
 
 _OPERATOR = re.compile(r"!=|<=|>=|=|<|>")
 _QUOTES = "\"'"
+_QUOTED = re.compile(r""" "(?:[^"]|"")*" | '(?:[^']|'')*' """, re.VERBOSE)
+
+
+def _unquoted(text: str) -> str:
+    """Return what stands between quotes, in which the quote itself is doubled."""
+    return text[1:-1].replace(2 * text[0], text[0])
 
 
 @dataclass
@@ -311,13 +323,13 @@ class _Scanner:
         start = self.position
         quote = self.text[start]
         if quote in _QUOTES:
-            end = self.text.find(quote, start + 1)
-            if end < 0:
+            whole = _QUOTED.match(self.text, start)
+            if whole is None:
                 self.complain()
-            self.position = end + 1
+            self.position = whole.end()
             if not self.done and self.text[self.position] not in "/[":
                 self.complain()
-            return self.text[start + 1 : end], True
+            return _unquoted(whole.group()), True
         stops = "[" if through_slashes else "[]/"
         while not self.done and self.text[self.position] not in stops:
             self.position += 1
@@ -382,8 +394,8 @@ def _values(text: str) -> Iterator[Pattern]:
     cuts = [position for position, char in _outside_quotes(text) if char == ","]
     for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(text)], strict=True):
         value = text[start:end].strip()
-        if len(value) > 1 and value[0] in _QUOTES and value[-1] == value[0]:
-            yield Pattern(value[1:-1], literal=True)
+        if _QUOTED.fullmatch(value):
+            yield Pattern(_unquoted(value), literal=True)
         else:
             yield Pattern(value)
 
