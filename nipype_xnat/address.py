@@ -7,13 +7,14 @@ before any request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
 
 from .errors import UsageError
 
-__all__ = ["Address", "is_addressable", "is_plain_label"]
+__all__ = ["Address", "is_addressable", "is_identifier", "is_plain_label"]
 
 # RFC 3986 allows these unquoted in a segment; XNAT uses "," and "*" with a meaning of their own
 _SEGMENT_SAFE = ",:@=*+'()!$&"
@@ -55,6 +56,14 @@ def is_plain_label(name: str) -> bool:
         and name != "NULL"  # XNAT's word for resources without a label
         and not _NOT_IN_LABELS.intersection(name)
     )
+
+
+def is_identifier(name: str) -> bool:
+    """Tell whether XNAT makes projects, subjects, experiments and assessors under a name.
+
+    Source: ``XftStringUtils.isValidId`` of the server.
+    """
+    return re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path as LocalPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, overload
 
-from ..address import Address, is_plain_label
+from ..address import Address, is_identifier, is_plain_label
 from ..cache import Cache
 from ..errors import NotFound, UsageError
 from ..levels import LEVELS
@@ -222,7 +222,8 @@ class Element:
         Raises
         ------
         UsageError
-            If the document cannot be read, or a field belongs to no level here; before any request.
+            If the document cannot be read, a field belongs to no level here, or XNAT makes no
+            element under this name; before any request.
         Conflict, NotAllowed, BadRequest
         """
         if xml is not None:
@@ -235,6 +236,7 @@ class Element:
         levels = [step.level for step in self.path.steps]
         known = {name: types[LEVELS[name].plural] or LEVELS[name].xsi_type for name in levels}
         fields = by_level(params, known)
+        self._check_name()
         self._create_above(types, fields, use_label)
         return self._create_here(types[LEVELS[self.level].plural], use_label, fields[self.level])
 
@@ -249,10 +251,24 @@ class Element:
             return
         values = fields[above.level]
         if not above.exists():
+            above._check_name()
             above._create_above(types, fields, use_label)
             above._create_here(types[LEVELS[above.level].plural], use_label, values)
         elif values:
             above.attrs.mset(values)
+
+    def _check_name(self) -> None:
+        """Raise for a name that no element can be made under, before one above it is made."""
+        name = name_in_path(self.level, self._record)
+        if self.level in ("project", "subject", "experiment", "assessor"):
+            if not is_identifier(name):
+                raise UsageError(
+                    f"XNAT makes no {self.level} called {name!r}",
+                    server=self._archive.transport.server,
+                    advice="use letters, digits, _ and -",
+                )
+        elif self.level in ("scan", "reconstruction"):
+            self._typed_address()  # tells what cannot be part of an address
 
     def _create_here(
         self, xsi_type: str | None, use_label: bool, fields: Mapping[str, Any]

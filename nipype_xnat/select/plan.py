@@ -164,7 +164,9 @@ class Plan:
     def _files(self, owner: Record, resource: Step, step: Step) -> Iterator[Record]:
         """Yield the files of one owner's resources."""
         owner = owner.with_values(direction=direction_of(resource), fields=())
-        if resource.filters:
+        # digits may be a number or a label, and XNAT reads them as a number
+        digits = resource.exact and resource.pattern.text.isdigit()
+        if resource.filters or digits:
             for record in matching(self._ask.resources(owner), resource):
                 yield from matching(self._ask.files(record), step)
             return

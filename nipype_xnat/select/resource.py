@@ -87,7 +87,7 @@ class Resource(Element):
             return self
         label = self._record.resource_label
         owner = self._record.owner / "resources"
-        if is_plain_label(label):
+        if is_plain_label(label) and not label.isdigit():  # digits would be read as a number
             address = (owner / label).ask(fields).ask(self._event())
             self._archive.transport.send(Request("PUT", address)).close()
         else:
