@@ -130,7 +130,19 @@ class Address:
     @property
     def path(self) -> str:
         """The quoted path, with a leading slash."""
-        return "/" + "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in self.segments)
+        quoted = [quote(segment, safe=_SEGMENT_SAFE) for segment in self.segments]
+        start = self._file_starts()
+        if any("%20" in word for word in quoted[start:]):
+            # XNAT decodes a file's path that holds a blank, and + is read as one then
+            quoted[start:] = [word.replace("+", "%2B") for word in quoted[start:]]
+        return "/" + "/".join(quoted)
+
+    def _file_starts(self) -> int:
+        """Return where the path of a file begins: behind resources, its label, and files."""
+        for place in range(3, len(self.segments)):
+            if self.segments[place - 3] == "resources" and self.segments[place - 1] == "files":
+                return place
+        return len(self.segments)
 
     def __str__(self) -> str:
         if not self.query:

@@ -49,6 +49,12 @@ def test_quoting(name, quoted):
     assert Address.of(name).path == "/" + quoted
 
 
+def test_a_plus_beside_a_blank_is_quoted_in_file_names_only():
+    resource = Address.of("data", "projects", "P", "resources", "a+b", "files")
+    assert str(resource.file("a+b/c")).endswith("/a+b/files/a+b/c")
+    assert str(resource.file("a+b/c d")).endswith("/a+b/files/a%2Bb/c%20d")
+
+
 def test_parameter_names_hide_what_would_end_them():
     text = str(Address.of("x").ask({"xnat:subjectData/fields/field[name=iq]/field": "a=b&c"}))
     assert text == "/x?xnat:subjectData/fields/field%5Bname%3Diq%5D/field=a%3Db%26c"
