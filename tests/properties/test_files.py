@@ -15,7 +15,9 @@ COUNT = itertools.count()
 PARTS = st.one_of(
     st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=8),
     st.text(" %#?+,[]()&='\"<>*;:@!.~^|{}$`ab", min_size=1, max_size=6),
-    st.sampled_from(["..", "a%2fb", "a+b.nii.gz", "T1w+ (copy).nii", "a+b c", "catalog.xml", "é", "e\u0301"]),
+    st.sampled_from(
+        ["..", "a%2fb", "a+b.nii.gz", "T1w+ (copy).nii", "a+b c", "catalog.xml", "é", "e\u0301"]
+    ),
 )
 TREES = st.dictionaries(
     st.lists(PARTS, min_size=1, max_size=3).map("/".join), st.binary(max_size=20), max_size=5

@@ -54,7 +54,7 @@ def test_a_path_of_any_names_and_filters_reads_back(path):
 def test_plural_and_singular_are_one(path):
     words = {f"/{level.name}/": f"/{level.plural}/" for level in LEVELS.values()}
     text = str(path)
-    head = next(word for word in words if text.startswith(word) or text.startswith(words[word]))
+    head = next(word for word in words if text.startswith((word, words[word])))
     assert parse(text.replace(head, words[head], 1)) == [path]
 
 
