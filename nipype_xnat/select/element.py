@@ -268,6 +268,13 @@ class Element:
                     advice="use letters, digits, _ and -",
                 )
         elif self.level in ("scan", "reconstruction"):
+            if {"/", ","} & set(name):
+                # they are spelt as words in an address, which XNAT would keep
+                raise UsageError(
+                    f"XNAT makes no {self.level} called {name!r}, with / or , in its ID",
+                    server=self._archive.transport.server,
+                    advice="its type may have them: create(type=...)",
+                )
             self._typed_address()  # tells what cannot be part of an address
 
     def _create_here(

@@ -57,7 +57,7 @@ def test_scans(connected, label):
         session.scan(label).insert(type=label)
     except UsageError:
         assert len(archive.requests) == sent
-        assert not is_addressable(label.replace("/", ""))
+        assert not is_addressable(label) or "," in label
         return
     (scan,) = session.scans()
     assert scan.id() == label
