@@ -1,8 +1,10 @@
-"""Making a large archive quickly: through the archive's own rules, in large transactions.
+"""Making a large archive quickly.
 
-Each session has four scans with twelve files each and two files of its own. The catalog has
-a row of its own for each file, with a size and a digest; the contents of one session are one
-stored content, because no listing reads a content and a million small files would measure
+One project of 200 sessions is made by the archive's own rules; the other projects are copies
+of its rows, with numbers, ids and labels of their own, in one transaction each. Each session
+has four scans with twelve files each and two files of its own. Each file has a row of its own
+in the database, with a size and a digest; the contents are one stored file for each session of
+the first project, because no listing reads a content, and a million tiny files would measure
 the file system of the machine.
 """
 
@@ -10,19 +12,23 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
 
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.archive.elements import Draft, Element, Elements
 from nipype_xnat.archive.files import About, count, create_resource, store
 from nipype_xnat.archive.people import Person, find_account
+from nipype_xnat.archive.storage import schema
 from nipype_xnat.archive.storage.blobs import Blob
 
 PER_PROJECT = 200
 SCANS = ("T1w", "T2w", "rest", "dwi")
 FILES_PER_SCAN = 12
 OWN_FILES = 2
+SPAN = 100_000  # numbers of rows set aside for one project
 FILES_PER_SESSION = len(SCANS) * FILES_PER_SCAN + OWN_FILES
-_CALLED = {"subject": "S", "experiment": "E"}
 
 
 def make(folder: Path, sessions: int) -> None:
@@ -33,20 +39,68 @@ def make(folder: Path, sessions: int) -> None:
     folder : Path
         Where; it must not hold an archive yet.
     sessions : int
-        How many sessions, fifty files each.
+        How many sessions, fifty files each: 200 or a multiple of it, or fewer.
     """
     with Archive(folder, Site(durable=False)) as archive:
         with archive.database.read() as connection:
             row = find_account(connection, archive.site.admin)
         admin = Person(row["login"], row["pk"], admin=True)
-        for first in range(0, sessions, PER_PROJECT):
-            number = first // PER_PROJECT + 1
-            contents = [
-                archive.blobs.add(io.BytesIO(f"session {first + n}\n".encode()))
-                for n in range(min(PER_PROJECT, sessions - first))
-            ]
+        contents = [
+            archive.blobs.add(io.BytesIO(f"session {n}\n".encode()))
+            for n in range(min(PER_PROJECT, sessions))
+        ]
+        with archive.changing(admin) as elements:
+            _project(elements, "P001", contents)
+        for number in range(2, sessions // PER_PROJECT + 1):
             with archive.changing(admin) as elements:
-                _project(elements, f"P{number:03d}", contents)
+                _copy(elements, number)
+
+
+def _copy(elements: Elements, number: int) -> None:
+    name = f"P{number:03d}"
+    for table in schema.metadata.sorted_tables:
+        numbers = [c.name for c in table.c if _counts(c)]
+        if table is not schema.element and numbers in ([], ["pk"]):
+            continue
+        first = elements.connection.execute(sa.select(table).where(_of_first(table))).mappings()
+        rows = [dict(row) for row in first]
+        for row in rows:
+            for column in numbers:
+                if row[column] is not None:
+                    row[column] += (number - 1) * SPAN
+            if table is schema.element:
+                _rename(row, name, number)
+        if rows:
+            elements.connection.execute(table.insert(), rows)
+    elements.join(name, elements.who.pk, "owner")
+    elements.set_setting(name, "accessibility", "private")
+    for letter in "SE":
+        elements.connection.execute(
+            schema.counter.update()
+            .where(schema.counter.c.name == letter)
+            .values(value=number * PER_PROJECT)
+        )
+
+
+def _counts(column: sa.Column[Any]) -> bool:
+    """Tell whether a column numbers a row of the tree, or refers to such a number."""
+    tree = {schema.element, schema.resource, schema.file}
+    return column.name == "pk" or any(key.column.table in tree for key in column.foreign_keys)
+
+
+def _of_first(table: sa.Table) -> sa.ColumnElement[bool]:
+    column = next(c for c in table.c if _counts(c))
+    return column <= SPAN
+
+
+def _rename(row: dict[str, Any], project: str, number: int) -> None:
+    if row["kind"] == "project":
+        row["id"] = project
+    if row["project"] is not None:
+        row["project"] = project
+    if row["kind"] in {"subject", "experiment"}:
+        front, digits = row["id"][:-5], row["id"][-5:]
+        row["id"] = f"{front}{int(digits) + (number - 1) * PER_PROJECT:05d}"
 
 
 def _insert(elements: Elements, kind: str, name: str, values: dict[str, str], **more: object):

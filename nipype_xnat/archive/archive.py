@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from nipype_xnat.archive import datatypes, people, values
 from nipype_xnat.archive.elements import Elements
-from nipype_xnat.archive.errors import Refused
+from nipype_xnat.archive.errors import ReadOnly, Refused
 from nipype_xnat.archive.people import Person
 from nipype_xnat.archive.site import Site
 from nipype_xnat.archive.storage import schema as s
@@ -43,6 +43,16 @@ class Archive:
         The folder; it is made when absent, and everything is kept in it.
     site : Site, optional
         What this site decides differently.
+    read_only : bool
+        Whether to read an archive that was closed, as any number of processes may at
+        once, without writing anything into its folder. Changes are refused, and so is
+        opening the folder for writing meanwhile.
+
+    Raises
+    ------
+    Refused
+        When another process has the folder open for writing; and, for reading only,
+        when it holds no archive or one that was not closed.
 
     Attributes
     ----------
@@ -59,10 +69,13 @@ class Archive:
     >>> archive.close()
     """
 
-    def __init__(self, root: Path | str, site: Site | None = None):
+    def __init__(self, root: Path | str, site: Site | None = None, *, read_only: bool = False):
         self.root = Path(root)
         self.site = site or Site()
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.read_only = read_only
+        self._path = self.root / "archive.sqlite"
+        if not read_only:
+            self.root.mkdir(parents=True, exist_ok=True)
         self._claim: IO[str] | None = None
         self._guard = threading.Lock()
         self.dictionary = datatypes.load(tuple(self.site.datatypes))
@@ -71,32 +84,62 @@ class Archive:
         self.logins = 0
         self.logouts = 0
         self._take()
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self._let_go()
+            raise
 
     def _take(self) -> None:
-        # two servers on one folder would not see each other's catalogs change
-        handle = open(self.root / "lock", "w")  # noqa: SIM115
+        # two servers on one folder would not see each other's catalogs change, and what
+        # reads an unchanging folder would not see any change; many may read
+        lock = self.root / "lock"
+        if self.read_only:
+            if not self._path.is_file():
+                raise Refused(f"{self.root} holds no archive")
+            if not lock.exists():
+                return  # a copy
+        handle = open(lock, "r" if self.read_only else "w")  # noqa: SIM115
+        wanted = fcntl.LOCK_SH if self.read_only else fcntl.LOCK_EX
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, wanted | fcntl.LOCK_NB)
         except OSError as error:
             handle.close()
             raise Refused(f"{self.root} is in use by another archive process") from error
         self._claim = handle
 
     def _open(self) -> None:
-        self.database = Database(self.root / "archive.sqlite", self.site.durable)
-        self.blobs = Blobs(self.root, self.site.durable)
+        self._unclean = self.root / "running"
+        if self.read_only and (self._unclean.exists() or _unfinished(self._path)):
+            raise Refused(
+                f"{self.root} was not closed by the process that wrote it; open it for writing "
+                "and close it, and it can be read"
+            )
+        self.database = Database(self._path, self.site.durable, self.read_only)
+        self.blobs = Blobs(self.root, self.site.durable, self.read_only)
+        if self.read_only:
+            return
         with self.database.change() as connection:
             known = connection.execute(sa.select(sa.func.count()).select_from(s.account)).scalar()
             if not known:
                 self._first_account(connection)
         # only after a crash can contents lie about that no row speaks of
-        self._unclean = self.root / "running"
         if self._unclean.exists():
-            with self.database.read() as connection:
-                names = set(connection.execute(sa.select(s.file.c.blob)).scalars())
-            self.blobs.sweep(names.__contains__)
+            self.blobs.sweep(self._names_in_use)
         self._unclean.touch()
+
+    def _names_in_use(self, front: str) -> set[str]:
+        c = s.file.c
+        with self.database.read() as connection:
+            rows = connection.execute(
+                sa.select(c.blob).where(c.blob >= front, c.blob < front + "g")
+            )
+            return set(rows.scalars())
+
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
 
     def _first_account(self, connection: sa.engine.Connection) -> None:
         connection.execute(
@@ -219,13 +262,14 @@ class Archive:
     def close(self) -> None:
         """Let go of the folder."""
         self.database.close()
-        if self._claim is not None:
+        if self._claim is not None and not self.read_only:
             self._unclean.unlink(missing_ok=True)
-            self._claim.close()
-            self._claim = None
+        self._let_go()
 
     def destroy(self) -> None:
         """Let go of the folder, and remove it."""
+        if self.read_only:
+            raise ReadOnly
         self.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -234,3 +278,9 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _unfinished(database: Path) -> bool:
+    """Tell whether changes stand beside a database that are not in it yet."""
+    log = database.with_name(database.name + "-wal")
+    return log.exists() and log.stat().st_size > 0

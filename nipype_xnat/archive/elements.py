@@ -148,7 +148,9 @@ class Elements:
 
     def readable(self, element: Element | None) -> bool:
         """Tell whether the person may see an element."""
-        return element is not None and self.rights.can_read(self.projects_of(element))
+        if element is None or self.rights.readable() is None:
+            return element is not None
+        return self.rights.can_read(self.projects_of(element))
 
     def owner(self, element: Element) -> str:
         """Name the project whose rights govern changes of an element."""

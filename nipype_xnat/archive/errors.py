@@ -9,6 +9,7 @@ ArchiveError
     NotFound        does not exist, or may not be seen
     Conflict        exists already, or differs from what exists
     Refused         a precondition of the archive is not met
+    ReadOnly        the archive was opened for reading only
     Gone            was there, is no longer
     Broken          the archive cannot do it (XNAT answers so to several caller's mistakes)
 """
@@ -58,3 +59,10 @@ class Gone(ArchiveError):
 
 class Broken(ArchiveError):
     """The archive fails on this request, as XNAT does."""
+
+
+class ReadOnly(ArchiveError):
+    """The archive was opened for reading only."""
+
+    def __init__(self, message: str = "This archive is open for reading only."):
+        super().__init__(message)

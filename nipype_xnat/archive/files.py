@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import IO, Any, BinaryIO
 from urllib.parse import unquote
 
@@ -24,9 +24,10 @@ from nipype_xnat.archive.tree import Catalog
 _ZIPS = (".zip", ".zar")
 _TARS = (".tar", ".xar")
 _PACKED_TARS = (".tar.gz", ".tgz")
+_UNREADABLE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Stored:
     """One file of a catalog."""
 
@@ -49,6 +50,9 @@ class Stored:
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rsplit("/", 1)[-1]
+
+
+_STORED = [s.file.c[field.name] for field in fields(Stored)]
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,13 @@ def entries(connection: Connection, resource_pks: Sequence[int]) -> dict[int, li
     for start in range(0, len(resource_pks), 400):
         chunk = resource_pks[start : start + 400]
         query = (
-            sa.select(s.file)
+            sa.select(*_STORED)
             .where(s.file.c.resource_pk.in_(chunk), s.file.c.catalogued)
             .order_by(s.file.c.resource_pk, s.file.c.pk)
         )
-        for row in connection.execute(query).mappings():
-            found[row["resource_pk"]].append(Stored(**row))
+        for row in connection.execute(query):
+            file = Stored(*row)
+            found[file.resource_pk].append(file)
     return found
 
 
@@ -223,10 +228,12 @@ def unpack(blobs: Blobs, name: str, source: Readable, path: str) -> list[tuple[s
                     if _ignored(member):
                         continue
                     added.append((clean_path(member), blobs.add(content)))
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        except BaseException as error:
             for _, blob in added:
                 blobs.drop(blob.name)
-            raise Broken(f"{name} cannot be read: {error}") from error
+            if isinstance(error, _UNREADABLE):
+                raise Broken(f"{name} cannot be read: {error}") from error
+            raise
         finally:
             blobs.drop(holder.name)
         return added
@@ -295,7 +302,7 @@ def store(
     present = _present(connection, resource_pk, [path for path, _ in arrived])
     fresh: dict[str, dict[str, Any]] = {}
     for path, blob in arrived:
-        fields: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "blob": blob.name,
             "size": blob.size,
             "digest": blob.digest if checksums else "",
@@ -307,7 +314,7 @@ def store(
         }
         row = present.get(path)
         if row is None and path not in fresh:
-            fresh[path] = {"resource_pk": resource_pk, "path": path, **fields}
+            fresh[path] = {"resource_pk": resource_pk, "path": path, **entry}
             continue
         if not overwrite:
             duplicates.append(path)
@@ -318,13 +325,13 @@ def store(
         if row is None:
             # an archive file may hold one name twice
             obsolete.append(fresh[path]["blob"])
-            fresh[path].update(fields)
+            fresh[path].update(entry)
             continue
         obsolete.append(row["blob"])
         if not catalogued:
-            fields["catalogued"] = row["catalogued"]
-        connection.execute(s.file.update().where(s.file.c.pk == row["pk"]).values(fields))
-        present[path] = {**row, **fields}
+            entry["catalogued"] = row["catalogued"]
+        connection.execute(s.file.update().where(s.file.c.pk == row["pk"]).values(entry))
+        present[path] = {**row, **entry}
     if fresh:
         connection.execute(s.file.insert(), list(fresh.values()))
     return duplicates, obsolete

@@ -21,6 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--seed", choices=["demo"], help="fill the archive with a cohort")
     parser.add_argument("--context", default="", help="path before /data, such as /xnat")
+    parser.add_argument(
+        "--read-only", action="store_true", help="serve a closed archive, writing nothing"
+    )
     parser.add_argument("--certificate", type=Path, help="certificate file, for TLS")
     parser.add_argument("--key", type=Path, help="key file of the certificate")
 
@@ -46,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"--port {args.port} is no port: 0 (a free one) to 65535", file=sys.stderr)
         return 2
     try:
-        archive = Archive(args.root, Site(context=args.context.rstrip("/")))
+        archive = Archive(
+            args.root, Site(context=args.context.rstrip("/")), read_only=args.read_only
+        )
     except (Refused, OSError) as problem:
         print(f"cannot open an archive in {args.root}: {problem}", file=sys.stderr)
         return 1

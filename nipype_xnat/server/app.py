@@ -27,6 +27,7 @@ _STATUS: list[tuple[type[errors.ArchiveError], int]] = [
     (errors.Unparsable, 422),
     (errors.NotLoggedIn, 401),
     (errors.Forbidden, 403),
+    (errors.ReadOnly, 403),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.Refused, 400),
@@ -113,7 +114,7 @@ class Application:
         except errors.ArchiveError as problem:
             status = next(code for kind, code in _STATUS if isinstance(problem, kind))
             if call.path.startswith("/xapi"):
-                body = "" if status == 403 else str(problem)
+                body = "" if isinstance(problem, errors.Forbidden) else str(problem)
                 return answers.plain(body, "text/plain", status)
             return answers.failure(status, str(problem))
         except Exception:

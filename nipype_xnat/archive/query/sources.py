@@ -116,7 +116,9 @@ class Sources:
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """Restrict the rows to the root type, and to the project seen from, if any."""
-        found: list[sa.ColumnElement[bool]] = [self.row.c.kind == self.root.kind]
+        found: list[sa.ColumnElement[bool]] = [
+            self._seen_there() if self._here is not None else self.row.c.kind == self.root.kind
+        ]
         family = self.dictionary.family(self.root.name)
         if self.root.name not in {
             "xnat:experimentData",
@@ -126,10 +128,23 @@ class Sources:
             "xnat:reconstructedImageData",
         }:
             found.append(self.row.c.xsi_type.in_(family))
-        if self._here is not None:
-            # not by the outer join: the indexes of both conditions can be used so
-            shared = sa.select(s.share.c.element_pk).where(s.share.c.project == self.context)
-            found.append(sa.or_(self.row.c.project == self.context, self.row.c.pk.in_(shared)))
+        return found
+
+    def _seen_there(self) -> sa.ColumnElement[bool]:
+        # a set of numbers, and a kind that no index is used for: SQLite would else look at
+        # every element of that kind in the site
+        own, shared = seen_as(s.element, "own").c, s.share.c
+        found: sa.ColumnElement[bool] = sa.and_(
+            self.row.c.pk.in_(
+                sa.union_all(
+                    sa.select(own.pk).where(
+                        own.project == self.context, own.kind == self.root.kind
+                    ),
+                    sa.select(shared.element_pk).where(shared.project == self.context),
+                )
+            ),
+            self.row.c.kind.concat("") == self.root.kind,
+        )
         return found
 
     def find(self, address: str) -> tuple[DataType, str]:

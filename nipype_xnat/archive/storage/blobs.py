@@ -13,10 +13,12 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from nipype_xnat.archive.errors import ReadOnly
 
 CHUNK = 1 << 20
 
@@ -40,14 +42,28 @@ class Blob:
 
 
 class Blobs:
-    """The folder of file contents."""
+    """The folder of file contents.
 
-    def __init__(self, root: Path, durable: bool = True):
+    Parameters
+    ----------
+    root : Path
+        The folder of the archive.
+    durable : bool
+        Whether a content is forced to disk, and its name too, before it is spoken of.
+    read_only : bool
+        Whether nothing may be written.
+    """
+
+    def __init__(self, root: Path, durable: bool = True, read_only: bool = False):
         self._files = root / "files"
         self._incoming = root / "incoming"
         self._durable = durable
-        self._files.mkdir(parents=True, exist_ok=True)
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._read_only = read_only
+        if not read_only:
+            self._files.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            if durable:
+                _sync_folder(root)
 
     def path(self, name: str) -> Path:
         """Say where the content of that name lies."""
@@ -59,8 +75,8 @@ class Blobs:
 
     def add(self, source: Readable, limit: int | None = None) -> Blob:
         """Store what can be read from `source`, at most `limit` bytes."""
-        name = secrets.token_hex(16)
-        temporary = self._incoming / name
+        temporary = self.temporary()
+        name = temporary.name
         digest = hashlib.md5(usedforsecurity=False)
         size = 0
         try:
@@ -77,7 +93,10 @@ class Blobs:
                     sink.flush()
                     os.fsync(sink.fileno())
             target = self.path(name)
-            target.parent.mkdir(exist_ok=True)
+            if not target.parent.exists():
+                target.parent.mkdir(exist_ok=True)
+                if self._durable:
+                    _sync_folder(self._files)
             temporary.replace(target)
             if self._durable:
                 _sync_folder(target.parent)
@@ -88,30 +107,51 @@ class Blobs:
 
     def drop(self, name: str) -> None:
         """Remove a content; that it is gone already is fine."""
+        self._writable()
         self.path(name).unlink(missing_ok=True)
 
-    def sweep(self, known: Callable[[str], bool]) -> int:
-        """Remove what no row of the database speaks of, and return how many."""
+    def sweep(self, known: Callable[[str], Container[str]]) -> int:
+        """Remove what no row of the database speaks of, and return how many.
+
+        Parameters
+        ----------
+        known : callable
+            Gives the names in use that begin with two digits.
+        """
+        self._writable()
         count = 0
         for leftover in self._incoming.iterdir():
             leftover.unlink(missing_ok=True)
             count += 1
         for folder in self._files.iterdir():
+            names = known(folder.name)
             for path in folder.iterdir():
-                if not known(path.name):
+                if path.name not in names:
                     path.unlink(missing_ok=True)
                     count += 1
         return count
 
     def clear(self) -> None:
         """Remove everything."""
+        self._writable()
         for folder in (self._files, self._incoming):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
 
     def temporary(self) -> Path:
-        """Give a fresh name for something on its way."""
+        """Give a fresh name for something on its way.
+
+        Raises
+        ------
+        ReadOnly
+            When the archive was opened for reading only.
+        """
+        self._writable()
         return self._incoming / secrets.token_hex(16)
+
+    def _writable(self) -> None:
+        if self._read_only:
+            raise ReadOnly
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
+from nipype_xnat.archive.errors import ReadOnly
 from nipype_xnat.archive.storage import schema
 
 
@@ -28,17 +29,24 @@ class Database:
         The database file, made when absent.
     durable : bool
         Whether each commit is forced to disk.
+    read_only : bool
+        Whether to read a file that nobody changes meanwhile, without writing anything.
     """
 
-    def __init__(self, path: Path, durable: bool = True):
+    def __init__(self, path: Path, durable: bool = True, read_only: bool = False):
         self.path = path
+        self.read_only = read_only
         self._lock = threading.RLock()
         self._idle: deque[Connection] = deque()
+        address = f"{path.resolve().as_uri()}?" + ("mode=ro&immutable=1" if read_only else "")
         self._engine = sa.create_engine(
-            f"sqlite:///{path}",
+            "sqlite://",
+            creator=lambda: sqlite3.connect(
+                address, timeout=30, check_same_thread=False, uri=True, cached_statements=256
+            ),
+            poolclass=sa.QueuePool,
             pool_size=64,
             max_overflow=64,
-            connect_args={"check_same_thread": False, "timeout": 30},
         )
         synchronous = "FULL" if durable else "OFF"
 
@@ -46,8 +54,9 @@ class Database:
         def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
             # SQLAlchemy's own BEGIN is switched off: the driver's would come too late
             connection.isolation_level = None
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={synchronous}")
+            if not read_only:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA case_sensitive_like=OFF")
 
@@ -57,8 +66,13 @@ class Database:
             driver: Any = connection.connection.dbapi_connection
             driver.execute("BEGIN IMMEDIATE" if changing else "BEGIN")
 
-        with self.change() as connection:
-            schema.metadata.create_all(connection)
+        if not read_only:
+            with self.change() as connection:
+                schema.metadata.create_all(connection)
+                # a database made before an index was thought of
+                for table in schema.metadata.sorted_tables:
+                    for index in table.indexes:
+                        index.create(connection, checkfirst=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -79,7 +93,15 @@ class Database:
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
-        """Give a connection whose changes are kept as a whole, or not at all."""
+        """Give a connection whose changes are kept as a whole, or not at all.
+
+        Raises
+        ------
+        ReadOnly
+            When the archive was opened for reading only.
+        """
+        if self.read_only:
+            raise ReadOnly
         with self._lock, self._engine.connect() as connection:
             connection.execution_options(changing=True)
             with connection.begin():
