@@ -6,58 +6,58 @@ Both outgoing forms are written from one tree of nodes, so they cannot disagree.
 from __future__ import annotations
 
 import datetime as dt
+import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 import sqlalchemy as sa
 
-from nipype_xnat.archive.datatypes import DataType, Dictionary
-from nipype_xnat.archive.elements import PARAMETERS, PARTS, Draft, Element, Elements
+from nipype_xnat.archive.datatypes import DataType, Dictionary, Step
+from nipype_xnat.archive.elements import Draft, Element, Elements
 from nipype_xnat.archive.errors import Invalid, Unparsable
+from nipype_xnat.archive.items import LISTS, TYPE, Item, Lists
 from nipype_xnat.archive.storage import schema as s
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-for _prefix, _uri in (
-    ("xsi", XSI),
-    ("xnat", "http://nrg.wustl.edu/xnat"),
-    ("prov", "http://www.nbirn.net/prov"),
-):
-    ET.register_namespace(_prefix, _uri)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?")
 
-#: what a document may hold that is kept as it is
-_WHOLE = {"provenance", "studyProtocol"}
-Steps = tuple[tuple[str, bool, str], ...]
+
+class Datum(NamedTuple):
+    """One plain value of a node."""
+
+    path: str
+    steps: tuple[Step, ...]
+    value: Any
 
 
 @dataclass
 class Node:
     """One item of a document."""
 
-    xsi_type: str
-    data: list[tuple[str, Steps, Any]] = field(default_factory=list)
-    children: list[tuple[str, list[Node]]] = field(default_factory=list)
+    datatype: DataType
+    data: list[Datum] = field(default_factory=list)
+    #: what it holds: the place, the type declared there, and the items
+    children: list[tuple[str, str, list[Node]]] = field(default_factory=list)
     hidden: dict[str, Any] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
-    #: parts that are documents already, each with its place
-    parts: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, path: str, value: Any, *, attribute: bool = False) -> None:
-        """Add a plain value at an address."""
-        if value is None or value == "":
-            return
-        parts = path.split("/")
-        steps = tuple((p, attribute and n == len(parts) - 1, "") for n, p in enumerate(parts))
-        self.data.append((path, steps, value))
+    @property
+    def xsi_type(self) -> str:
+        """The name of the type."""
+        return self.datatype.name
 
 
 # ---- out -------------------------------------------------------------------------------
 
 
-def _typed(datatype: str, value: str) -> Any:
+def _typed(datatype: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
     if datatype == "integer":
         return int(value)
     if datatype == "float":
@@ -65,6 +65,11 @@ def _typed(datatype: str, value: str) -> Any:
     if datatype == "boolean":
         return "true" if value == "1" else "false"
     return value
+
+
+def _key(datatype: DataType) -> str:
+    """Name the database key of an item, as XNAT does after its most general type."""
+    return f"{datatype.lineage[-1].replace(':', '_')}_id"
 
 
 class Writer:
@@ -79,12 +84,12 @@ class Writer:
     def __init__(self, elements: Elements):
         self.elements = elements
         self.connection = elements.connection
+        self.dictionary = elements.dictionary
 
-    def node(self, element: Element, seen_from: str | None = None, deep: bool = True) -> Node:
+    def node(self, element: Element, deep: bool = True) -> Node:
         """Build the node of an element, and of everything that it holds."""
-        el = self.elements
-        datatype = el.datatype(element)
-        node = Node(datatype.name)
+        datatype = self.elements.datatype(element)
+        node = Node(datatype)
         stamp = dt.datetime.fromisoformat(element.insert_date[:19])
         node.meta = {
             "create_event_id": element.pk,
@@ -92,98 +97,119 @@ class Writer:
             "isHistory": False,
             "start_date": stamp.strftime("%a %b %d %H:%M:%S UTC %Y"),
         }
-        self._plain(element, datatype, node)
-        if element.kind == "scan":
-            node.hidden["xnat_imageScanData_id"] = element.pk
-        if element.kind == "recon":
-            node.hidden["xnat_reconstructedImageData_id"] = element.pk
-        self._common(element, datatype, node)
+        values = {**element.fields, **self._own(element, datatype)}
+        self._fill(node, values, element.fields.get(LISTS, {}))
+        if element.kind in {"scan", "recon"}:
+            node.hidden[_key(datatype)] = element.pk
+        self._common(element, node)
         if deep:
             self._below(element, datatype, node)
         return node
 
-    def _plain(self, element: Element, datatype: DataType, node: Node) -> None:
+    def _own(self, element: Element, datatype: DataType) -> dict[str, Any]:
+        """Give the fields that have columns of their own, or name another element."""
         own: dict[str, Any] = {"id": element.id, "label": element.label}
         if element.kind in {"subject", "experiment"}:
             own["project"] = element.project
         if element.kind in {"scan", "recon"}:
             own["type"] = element.scan_type
         own["date"] = element.date
-        if element.subject_pk and datatype.is_a("xnat:subjectAssessorData"):
+        if element.subject_pk:
             own["subject_id"] = self.elements.by_pk(element.subject_pk).id
         if element.session_pk:
             session = self.elements.by_pk(element.session_pk).id
             own["image_session_id"] = own["imagesession_id"] = session
-        for path, spec in datatype.fields.items():
-            lowered = path.lower()
-            value = own.get(lowered) if "/" not in path else None
-            if value is None and path in element.fields:
-                value = _typed(spec.datatype, element.fields[path])
-            if value is not None and value != "":
-                node.data.append((path, spec.steps, value))
+        found = {path: own.get(path.lower()) for path in datatype.fields if "/" not in path}
+        return {path: value for path, value in found.items() if value is not None}
 
-    def _common(self, element: Element, datatype: DataType, node: Node) -> None:
-        for number, (name, value) in enumerate(element.fields.get(PARAMETERS, {}).items(), 1):
-            hidden = f'<!--hidden_fields[xnat_addField_id="{number}"]-->'
-            text = (
-                f"<xnat:addParam name={quoteattr(name)}>\n{hidden}{escape(value)}</xnat:addParam>"
-            )
-            node.parts.append(("parameters/addParam", text))
-        for place, texts in element.fields.get(PARTS, {}).items():
-            node.parts += [(place, text) for text in texts]
-        shared = []
-        for project, label in self.elements.shares(element):
-            entry = Node("xnat:experimentData_share")
-            entry.add("project", project, attribute=True)
-            entry.add("label", label, attribute=True)
-            shared.append(entry)
-        if shared:
-            node.children.append(("sharing/share", shared))
+    def _fill(self, node: Node, values: Mapping[str, Any], lists: Lists) -> None:
+        """Write values and lists into a node, in the order of its type."""
+        datatype = node.datatype
+        within = tuple(f"{path}/" for path in datatype.singles)
+        for path, spec in datatype.fields.items():
+            value = values.get(path)
+            if value in {None, ""} or path in datatype.singles or path.startswith(within):
+                continue
+            node.data.append(Datum(path, spec.steps, _typed(spec.datatype, value)))
+        for path, single in datatype.singles.items():
+            front = f"{path}/"
+            inner = {k[len(front) :]: v for k, v in values.items() if k.startswith(front)}
+            nested = {k[len(front) :]: v for k, v in lists.items() if k.startswith(front)}
+            if path in values:
+                inner["#text"] = values[path]
+            if inner or nested:
+                child = Node(self._actual(single.holds, inner))
+                if child.datatype.text and "#text" in inner:
+                    inner[child.datatype.text.path] = inner.pop("#text")
+                self._fill(child, inner, nested)
+                node.children.append((path, single.holds, [child]))
+        for path, many in datatype.repeated.items():
+            if path in lists and not path.startswith(within):
+                found = [
+                    self._item(many.holds, entry, number)
+                    for number, entry in enumerate(lists[path], 1)
+                ]
+                node.children.append((path, many.holds, found))
+
+    def _item(self, holds: str, entry: Item, number: int) -> Node:
+        datatype = self.dictionary.get(entry.get(TYPE, holds))
+        assert datatype is not None
+        node = Node(datatype)
+        node.hidden[_key(datatype)] = number
+        self._fill(node, entry, entry.get(LISTS, {}))
+        return node
+
+    def _actual(self, holds: str, inner: Mapping[str, Any]) -> DataType:
+        """Tell the type of a single item: what was said, or the first with its fields."""
+        family = [t for t in map(self.dictionary.get, self.dictionary.family(holds)) if t]
+        said = self.dictionary.get(str(inner.get(TYPE, "")))
+        if said is not None:
+            return said
+        wanted = {path for path in inner if not path.startswith("#")}
+        return max(family, key=lambda t: (len(wanted & set(t.fields)), -len(t.lineage)))
+
+    def _held(self, node: Node, path: str, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Add items that are kept in tables of their own."""
+        many = node.datatype.repeated.get(path)
+        found = []
+        for number, entry in enumerate(entries, 1):
+            if many is not None:
+                found.append(self._item(many.holds, dict(entry), number))
+        if many is not None and found:
+            node.children.append((path, many.holds, found))
+
+    def _common(self, element: Element, node: Node) -> None:
+        shares = self.elements.shares(element)
+        self._held(node, "sharing/share", ({"project": p, "label": label} for p, label in shares))
         if element.kind == "project":
-            rows = self.connection.execute(
+            names = self.connection.execute(
                 sa.select(s.alias.c.alias).where(s.alias.c.project == element.id)
             ).scalars()
-            found = []
-            for name in rows:
-                entry = Node("xnat:projectData_alias")
-                entry.add("alias", name)
-                found.append(entry)
-            if found:
-                node.children.append(("aliases/alias", found))
+            self._held(node, "aliases/alias", ({"alias": name} for name in names))
         for direction, path in (("", "resources/resource"), ("in", "in/file"), ("out", "out/file")):
             place = "file" if element.kind == "scan" else path
+            many = node.datatype.repeated.get(place)
             kept = self.connection.execute(
                 sa.select(s.resource)
                 .where(s.resource.c.owner_pk == element.pk, s.resource.c.direction == direction)
                 .order_by(s.resource.c.pk)
             ).mappings()
             found = [self._resource(element, row) for row in kept]
-            if found:
-                node.children.append((place, found))
+            if found and many is not None:
+                node.children.append((place, many.holds, found))
         variables = self.elements.variables(element)
-        if variables:
-            found = []
-            for name, value in variables.items():
-                entry = Node("xnat:variable")
-                entry.add("name", name, attribute=True)
-                entry.add("field", value)
-                found.append(entry)
-            node.children.append(("fields/field", found))
+        self._held(node, "fields/field", ({"name": n, "field": v} for n, v in variables.items()))
 
     def _resource(self, element: Element, row: Any) -> Node:
-        node = Node(row["xsi_type"])
+        datatype = self.dictionary.get(row["xsi_type"])
+        assert datatype is not None
+        node = Node(datatype)
         label = row["label"] or str(row["pk"])
-        node.add("label", row["label"], attribute=True)
-        node.add("file_count", row["file_count"], attribute=True)
-        node.add("file_size", row["file_size"], attribute=True)
-        node.add(
-            "URI",
-            f"/archive/{self.elements.owner(element)}/{element.name}/{label}/{label}_catalog.xml",
-            attribute=True,
-        )
-        for name in ("format", "description", "content"):
-            node.add(name, row[name], attribute=True)
-        node.hidden["xnat_abstractResource_id"] = row["pk"]
+        folder = f"/archive/{self.elements.owner(element)}/{element.name}/{label}"
+        values = {name: row[name] for name in datatype.fields if name in row}
+        values["URI"] = f"{folder}/{label}_catalog.xml"
+        self._fill(node, values, {"tags/tag": _tags(row["tags"])} if row["tags"] else {})
+        node.hidden[_key(datatype)] = row["pk"]
         node.meta = {"xsi:type": row["xsi_type"], "isHistory": False}
         return node
 
@@ -192,7 +218,7 @@ class Writer:
         if element.kind == "subject":
             found = [self.node(e) for e in el.experiments_of(element) if el.readable(e)]
             if found:
-                node.children.append(("experiments/experiment", found))
+                node.children.append(("experiments/experiment", "xnat:subjectAssessorData", found))
         if datatype.is_a("xnat:imageSessionData"):
             for kind, path in (
                 ("scan", "scans/scan"),
@@ -205,127 +231,114 @@ class Writer:
                     if kind != "experiment" or el.readable(e)
                 ]
                 if found:
-                    node.children.append((path, found))
+                    node.children.append((path, datatype.repeated[path].holds, found))
 
 
-#: fields that are items of their own in JSON though their type is always the same
-_ITEMS = {
-    "investigator": "xnat:investigatorData",
-    "PI": "xnat:investigatorData",
-    "validation": "xnat:validationData",
-}
+def _tags(text: str) -> list[Item]:
+    found: list[Item] = []
+    for tag in text.split(","):
+        name, mark, value = tag.replace(":", "=", 1).partition("=")
+        found.append({"name": name, "tag": value} if mark else {"tag": name})
+    return found
+
+
+def _plain(value: Any) -> Any:
+    # numbers that JSON does not know are texts
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    return value
 
 
 def to_json(node: Node) -> dict[str, Any]:
     """Write a node the way XNAT's JSON items look."""
-    fields: dict[str, Any] = {}
-    inner: dict[str, tuple[str, dict[str, Any]]] = {}
-    for path, steps, value in node.data:
-        name, _, xsi = steps[0]
-        held = xsi or _ITEMS.get(name)
-        if held and len(steps) > 1:
-            inner.setdefault(name, (held, {}))[1][path.split("/", 1)[1]] = value
-        else:
-            fields[path] = value
+    fields = {datum.path: _plain(datum.value) for datum in node.data}
     for name, value in node.hidden.items():
-        fields[name.lower() if name.startswith("xnat_") else name] = value
+        fields[name.lower()] = value
+    children = [
+        {"field": path, "items": [to_json(child) for child in found]}
+        for path, _, found in node.children
+    ]
     meta = node.meta or {"xsi:type": node.xsi_type, "isHistory": False}
-    item: dict[str, Any] = {"children": [], "meta": meta, "data_fields": fields}
-    for name, (held, values) in inner.items():
-        made = {"children": [], "meta": {**meta, "xsi:type": held}, "data_fields": values}
-        item["children"].append({"field": name, "items": [made]})
-    for path, children in node.children:
-        item["children"].append({"field": path, "items": [to_json(child) for child in children]})
-    return item
+    return {"children": children, "meta": meta, "data_fields": fields}
 
 
 @dataclass
 class _Tag:
     name: str
+    path: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
     children: list[_Tag] = field(default_factory=list)
     hidden: Mapping[str, Any] = field(default_factory=dict)
-    whole: str = ""
+    #: whether it is an item, whose children are in order by its own type
+    item: bool = False
 
-    def child(self, name: str) -> _Tag:
+    def child(self, name: str, path: str) -> _Tag:
         for found in self.children:
             if found.name == name:
                 return found
-        made = _Tag(name)
+        made = _Tag(name, path)
         self.children.append(made)
         return made
 
 
-def _order(datatype: DataType | None) -> dict[str, int]:
-    order: dict[str, int] = {}
-    if datatype is not None:
-        for text in (*datatype.fields, *datatype.repeated):
-            order.setdefault(text.split("/")[0], len(order))
-    return order
-
-
 def _text(value: Any) -> str:
-    return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}INF"
+    text = str(value)
+    return text.replace(" ", "T", 1).removesuffix(".0") if _MOMENT.fullmatch(text) else text
 
 
-def _tag(node: Node, name: str, prefix: str, dictionary: Dictionary) -> _Tag:
+def _tag(node: Node, name: str) -> _Tag:
+    datatype = node.datatype
     tag = _Tag(name, hidden=node.hidden)
-    for _, steps, value in node.data:
-        place = tag
-        for step, attribute, xsi in steps:
-            if attribute:
-                place.attributes[step] = _text(value)
-                break
-            if node.xsi_type == "xnat:variable" and step == "field":
-                break
-            place = place.child(f"{prefix}:{step}")
-            if xsi:
-                place.attributes["xsi:type"] = xsi
+
+    def at(path: str) -> _Tag:
+        place, names = tag, path.split("/") if path else []
+        for count, step in enumerate(names, 1):
+            reached = "/".join(names[:count])
+            place = place.child(f"{datatype.prefixes[reached]}:{step}", reached)
+        return place
+
+    for path, steps, value in node.data:
+        if steps and steps[-1].attribute:
+            at(path.rpartition("/")[0]).attributes[steps[-1].name] = _text(value)
         else:
-            place.text = _text(value)
-        if node.xsi_type in {"xnat:variable"} and steps[-1][0] == "field":
-            tag.text = _text(value)
-        if node.xsi_type == "xnat:projectData_alias":
-            tag.text, tag.children = _text(value), []
-    for path, children in node.children:
-        place = tag
-        *above, last = path.split("/")
-        for step in above:
-            place = place.child(f"{prefix}:{step}")
+            at(path if steps else "").text = _text(value)
+    for path, declared, children in node.children:
+        above, _, last = path.rpartition("/")
         for child in children:
-            made = _tag(child, f"{prefix}:{last}", child.xsi_type.split(":")[0], dictionary)
-            if dictionary.get(child.xsi_type) is not None:
+            made = _tag(child, f"{datatype.prefixes[path]}:{last}")
+            made.path, made.item = path, True
+            if child.xsi_type != declared:
                 made.attributes["xsi:type"] = child.xsi_type
-            place.children.append(made)
-    for path, text in node.parts:
-        place = tag
-        *above, last = path.split("/")
-        for step in above:
-            place = place.child(f"{prefix}:{step}")
-        place.children.append(_Tag(f"{prefix}:{last}", whole=text))
-    order = _order(dictionary.get(node.xsi_type))
-    tag.children.sort(key=lambda t: order.get(t.name.split(":")[1], len(order)))
+            at(above).children.append(made)
+    _sort(tag, datatype.order)
     return tag
+
+
+def _sort(tag: _Tag, order: Mapping[str, int]) -> None:
+    tag.children.sort(key=lambda child: order[child.path])
+    for child in tag.children:
+        if not child.item:
+            _sort(child, order)
 
 
 def _write(tag: _Tag, depth: int, hidden: bool, out: list[str]) -> None:
     pad = "  " * depth
-    if tag.whole:
-        out.append(pad + tag.whole)
-        return
     attributes = "".join(f" {k}={quoteattr(v)}" for k, v in tag.attributes.items())
     comment = ""
     if hidden and tag.hidden:
         keys = ",".join(f'{k}="{v}"' for k, v in tag.hidden.items())
-        comment = f"<!--hidden_fields[{keys}]-->"
-    if not tag.children and not tag.text:
+        comment = f"\n<!--hidden_fields[{keys}]-->"
+    if not tag.children and not tag.text and not comment:
         out.append(f"{pad}<{tag.name}{attributes}/>")
         return
     if not tag.children:
-        out.append(f"{pad}<{tag.name}{attributes}>{escape(tag.text)}</{tag.name}>")
+        text = f"{comment}{escape(tag.text)}"
+        out.append(f"{pad}<{tag.name}{attributes}>{text}</{tag.name}>")
         return
-    out.append(f"{pad}<{tag.name}{attributes}>{escape(tag.text)}{comment}")
+    out.append(f"{pad}<{tag.name}{attributes}>{comment}{escape(tag.text)}")
     for child in tag.children:
         _write(child, depth + 1, hidden, out)
     out.append(f"{pad}</{tag.name}>")
@@ -345,14 +358,12 @@ def to_xml(node: Node, dictionary: Dictionary, base: str, hidden: bool = True) -
     hidden : bool
         Whether comments tell the database keys.
     """
-    datatype = dictionary.get(node.xsi_type)
-    prefix = node.xsi_type.split(":")[0]
-    root = datatype.element if datatype else node.xsi_type.split(":")[1]
-    tag = _tag(node, f"{prefix}:{root}", prefix, dictionary)
+    prefix, _, short = node.xsi_type.partition(":")
+    tag = _tag(node, f"{prefix}:{node.datatype.element or short}")
     places = []
-    for short, uri in dictionary.namespaces.items():
-        tag.attributes[f"xmlns:{short}"] = uri
-        places.append(f"{uri} {base}/schemas/{short}/{short}.xsd")
+    for space, uri in dictionary.namespaces.items():
+        tag.attributes[f"xmlns:{space}"] = uri
+        places.append(f"{uri} {base}/schemas/{dictionary.schemas[space]}.xsd")
     tag.attributes["xmlns:xsi"] = XSI
     tag.attributes["xsi:schemaLocation"] = " ".join(places)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
@@ -430,6 +441,8 @@ class Reader:
         for name, value in element.attrib.items():
             if not name.startswith("{"):
                 self._put(draft, datatype, f"{at}{name}", value)
+            elif name == f"{{{XSI}}}type" and at.rstrip("/") in datatype.singles:
+                draft.values[f"{at}{TYPE}"] = value
         text = (element.text or "").strip()
         if at and text:
             self._put(draft, datatype, at.rstrip("/"), text)
@@ -437,9 +450,6 @@ class Reader:
             if not isinstance(child.tag, str):
                 continue
             path = f"{at}{self._split(child.tag)[1]}"
-            if path in _WHOLE:
-                draft.parts.setdefault(path, []).append(ET.tostring(child, "unicode").strip())
-                continue
             repeated = datatype.repeated.get(path)
             if repeated is None:
                 self._walk(child, path + "/", datatype, draft)
@@ -447,32 +457,63 @@ class Reader:
                 self._repeated(child, path, repeated.holds, draft)
 
     def _repeated(self, child: ET.Element, path: str, holds: str, draft: Draft) -> None:
+        held = self.dictionary.get(holds)
+        kind = held.kind if held else "part"
         if path == "fields/field":
             name = child.get("name")
             if name:
-                draft.variables[name] = (child.text or "").strip()
-        elif holds == "addParam":
-            name = child.get("name")
-            if name:
-                draft.parameters[name] = "".join(child.itertext()).strip()
-        elif holds == "share":
+                draft.variables[name] = _whole_text(child)
+        elif path == "sharing/share":
             project = child.get("project")
             if project:
                 draft.shares.append((project, child.get("label")))
-        elif holds == "alias":
-            if child.text and child.text.strip():
-                draft.aliases.append(child.text.strip())
-        elif holds == "xnat:abstractResource":
-            entry = {k: v for k, v in child.attrib.items() if not k.startswith("{")}
-            entry["at"] = path
-            draft.resources.append(entry)
-        elif holds in {
-            "xnat:imageScanData",
-            "xnat:reconstructedImageData",
-            "xnat:imageAssessorData",
-            "xnat:subjectAssessorData",
-        }:
+        elif path == "aliases/alias":
+            if _whole_text(child):
+                draft.aliases.append(_whole_text(child))
+        elif kind == "resource":
+            draft.resources.append({**resource_attributes(child), "at": path})
+        elif kind in {"scan", "recon", "experiment"}:
             draft.children.append(self.draft(child, holds))
+        elif kind == "part":
+            draft.lists.setdefault(path, []).append(self._item(child, holds))
+
+    def _item(self, element: ET.Element, holds: str) -> Item:
+        item: Item = {}
+        named = element.get(f"{{{XSI}}}type")
+        if named:
+            item[TYPE] = named
+        held = self.dictionary.get(named or holds)
+        if held is None:
+            raise Invalid(f"'{named}' is not a data type of this archive")
+        self._into(element, "", held, item)
+        if held.text is not None and _whole_text(element):
+            item[held.text.path] = _whole_text(element)
+        return item
+
+    def _into(self, element: ET.Element, at: str, held: DataType, item: Item) -> None:
+        for name, value in element.attrib.items():
+            spec = None if name.startswith("{") else held.lower.get(f"{at}{name}".lower())
+            if spec is not None:
+                item[spec.path] = value
+            elif name == f"{{{XSI}}}type" and at.rstrip("/") in held.singles:
+                item[f"{at}{TYPE}"] = value
+        spec = held.lower.get(at.rstrip("/").lower())
+        if at and spec is not None and _whole_text(element):
+            item[spec.path] = _whole_text(element)
+        for child in element:
+            if not isinstance(child.tag, str):
+                continue
+            path = f"{at}{self._split(child.tag)[1]}"
+            many = held.repeated.get(path)
+            if many is None:
+                self._into(child, f"{path}/", held, item)
+            else:
+                inner = item.setdefault(LISTS, {}).setdefault(path, [])
+                inner.append(self._item(child, many.holds))
+
+
+def _whole_text(element: ET.Element) -> str:
+    return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
 def resource_attributes(element: ET.Element) -> dict[str, str]:

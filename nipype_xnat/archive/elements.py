@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from nipype_xnat.archive import values
+from nipype_xnat.archive import items, values
 from nipype_xnat.archive.datatypes import DataType, Dictionary, shortcuts
 from nipype_xnat.archive.errors import (
     Broken,
@@ -21,14 +21,12 @@ from nipype_xnat.archive.errors import (
     Refused,
     Unusable,
 )
+from nipype_xnat.archive.items import LISTS, TYPE, Lists
 from nipype_xnat.archive.people import Person, Rights
 from nipype_xnat.archive.site import Site
 from nipype_xnat.archive.storage import schema as s
 
 _VARIABLE = re.compile(r"^fields/field\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/field$", re.I)
-_PARAMETER = re.compile(
-    r"^parameters/addParam\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/addField$", re.I
-)
 _TYPED = re.compile(r"\[@xsi:type\s*=\s*[^\]]+\]", re.I)
 _INDEX = re.compile(r"\[\d+\]")
 #: fields that have a column of their own, by kind
@@ -39,8 +37,6 @@ COLUMNS: dict[str, dict[str, str]] = {
     "scan": {"id": "id", "type": "scan_type"},
     "recon": {"id": "id", "type": "scan_type"},
 }
-#: keys of what is kept beside the plain fields; no field's address begins so
-PARAMETERS, PARTS = "#parameters", "#parts"
 #: fields that name another element; they are set by their own rules
 REFERENCES = {"subject_id", "image_session_id", "imagesession_id"}
 
@@ -84,9 +80,10 @@ class Draft:
     variables: dict[str, str] = field(default_factory=dict)
     shares: list[tuple[str, str | None]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
-    parameters: dict[str, str] = field(default_factory=dict)
-    #: parts of a document that are kept as they are, by their places
-    parts: dict[str, list[str]] = field(default_factory=dict)
+    #: the items of the lists of the type, by their places
+    lists: Lists = field(default_factory=dict)
+    #: whether what the request does not name is to go
+    replaces: bool = False
     children: list[Draft] = field(default_factory=list)
     resources: list[dict[str, str]] = field(default_factory=list)
 
@@ -275,7 +272,33 @@ class Elements:
             if ":" not in prefix:
                 continue
             self.assign(draft, kind, prefix, rest, value, base)
+        self._sort_lists(draft, base)
         return draft
+
+    def _sort_lists(self, draft: Draft, base: str | None) -> None:
+        """Take out of the lists what is kept elsewhere: variables, and elements."""
+        for entry in draft.lists.pop("fields/field", ()):
+            if entry.get("name"):
+                draft.variables[entry["name"]] = entry.get("field", "")
+        datatype = self.dictionary.get(draft.xsi_type or base or "")
+        for path in list(draft.lists):
+            many = datatype.repeated.get(path) if datatype else None
+            held = self.dictionary.get(many.holds) if many else None
+            if held is None or held.kind == "part":
+                continue
+            for entry in draft.lists.pop(path):
+                if held.kind not in {"scan", "recon", "experiment"}:
+                    continue
+                plain = {k: v for k, v in entry.items() if not k.startswith("#")}
+                draft.children.append(
+                    Draft(
+                        xsi_type=entry.get(TYPE, held.name),
+                        id=plain.pop("ID", None),
+                        label=plain.pop("label", None),
+                        values=plain,
+                        lists=entry.get(LISTS, {}),
+                    )
+                )
 
     def _detect_type(self, given: Mapping[str, str]) -> str | None:
         for key in given:
@@ -296,10 +319,6 @@ class Elements:
         if match:
             draft.variables[match.group(1)] = value
             return
-        match = _PARAMETER.match(rest)
-        if match:
-            draft.parameters[match.group(1)] = value
-            return
         path = _INDEX.sub("", _TYPED.sub("", rest)).lower()
         if path == "aliases/alias/alias":
             draft.aliases.append(value)
@@ -317,8 +336,8 @@ class Elements:
             draft.shares.append((value, None))
         elif path == "sharing/share/label" and draft.shares:
             draft.shares[-1] = (draft.shares[-1][0], value)
-        elif "[" not in path:
-            known = datatype.lower.get(path)
+        elif not items.assign(self.dictionary, datatype, draft.lists, rest, value):
+            known = datatype.field(path)
             if known is not None:
                 draft.values[known.path] = value
 
@@ -401,13 +420,21 @@ class Elements:
                 fields.pop(path, None)
             else:
                 fields[path] = kept
-        if draft.parameters:
-            fields[PARAMETERS] = {**fields.get(PARAMETERS, {}), **draft.parameters}
-        if draft.parts:
-            fields[PARTS] = {**fields.get(PARTS, {}), **draft.parts}
+        for path, single in items.singles(self.dictionary, datatype, draft.values).items():
+            fields[path] = single
+        lists = items.checked_lists(self.dictionary, datatype, draft.lists)
+        if not draft.replaces:
+            lists = items.merged(self.dictionary, datatype, fields.get(LISTS, {}), lists)
+        fields.pop(LISTS, None)
+        if lists:
+            fields[LISTS] = lists
         row["fields"] = fields
 
     def _apply_variables(self, element: Element, draft: Draft) -> None:
+        if draft.replaces:
+            self.connection.execute(
+                s.variable.delete().where(s.variable.c.element_pk == element.pk)
+            )
         for name, value in draft.variables.items():
             self.connection.execute(
                 s.variable.delete().where(

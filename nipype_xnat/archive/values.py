@@ -11,7 +11,8 @@ from nipype_xnat.archive.errors import Invalid
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
 _DATE_FORMS = ("%Y-%m-%d", "%m/%d/%Y", "%Y%m%d", "%m-%d-%Y")
 _TIME_FORMS = ("%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%H%M%S")
-_LIMITS = {"note": 10000, "operator": 255}
+#: numbers that are none, as XNAT takes them
+_UNUSUAL = {"NAN": "NaN", "INF": "INF", "-INF": "-INF"}
 
 
 def now() -> str:
@@ -65,18 +66,12 @@ def canonical(field: Field, text: str) -> str:
     Invalid
         When the field does not take such a value.
     """
-    if text == "":
-        return ""
-    if field.choices and text not in field.choices:
-        allowed = ", ".join(field.choices)
-        raise Invalid(f"'{text}' is not a value of {field.path}; it takes: {allowed}")
-    try:
-        if field.datatype == "integer":
-            return str(int(text.strip()))
-        if field.datatype == "float":
-            return repr(float(text.strip()))
-    except ValueError as error:
-        raise Invalid(f"'{text}' is not a number, as {field.path} demands") from error
+    if text == "" or text.upper() == "NULL":
+        return text
+    if field.choices:
+        return _choice(field, text)
+    if field.datatype in {"integer", "float"}:
+        return _number(field, text.strip())
     if field.datatype == "date":
         return _date(text)
     if field.datatype == "time":
@@ -87,7 +82,27 @@ def canonical(field: Field, text: str) -> str:
         if text.lower() not in {"true", "false", "0", "1"}:
             raise Invalid(f"'{text}' is neither true nor false")
         return "1" if text.lower() in {"true", "1"} else "0"
-    limit = _LIMITS.get(field.path.rsplit("/", 1)[-1])
-    if limit and len(text) > limit:
-        raise Invalid(f"the value of {field.path} is longer than {limit} characters")
+    if field.limit is not None and len(text) > field.limit:
+        raise Invalid(f"the value of {field.path} is longer than {field.limit} characters")
     return text
+
+
+def _choice(field: Field, text: str) -> str:
+    for choice in field.choices:
+        if choice.lower() == text.strip().lower():
+            return text
+    allowed = ", ".join(field.choices)
+    raise Invalid(f"'{text}' is not a value of {field.path}; it takes: {allowed}")
+
+
+def _number(field: Field, text: str) -> str:
+    if field.datatype == "float" and text.upper() in _UNUSUAL:
+        return _UNUSUAL[text.upper()]
+    try:
+        number = int(text) if field.datatype == "integer" else float(text)
+    except ValueError as error:
+        raise Invalid(f"'{text}' is not a number, as {field.path} demands") from error
+    low, high = field.lowest, field.highest
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise Invalid(f"{text} is out of the bounds of {field.path}: {low} to {high}")
+    return repr(number)

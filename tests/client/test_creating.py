@@ -145,8 +145,10 @@ def test_parameters(project):
 
 def test_custom_variables(project, fill):
     protocol = (
-        '<xnat:Project ID="P" xmlns:xnat="http://nrg.wustl.edu/xnat"><xnat:studyProtocol '
-        'name="Subjects" data-type="xnat:subjectData"/></xnat:Project>'
+        '<xnat:Project ID="P" xmlns:xnat="http://nrg.wustl.edu/xnat" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><xnat:studyProtocol '
+        'ID="P_xnat_subjectData" name="Subjects" data-type="xnat:subjectData" '
+        'xsi:type="xnat:datatypeProtocol"/></xnat:Project>'
     )
     kind = {"Content-Type": "text/xml"}
     fill.call("PUT", "/data/projects/P", data=protocol, headers=kind)

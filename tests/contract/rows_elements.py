@@ -160,7 +160,8 @@ ROWS = [
                 200,
                 {
                     "contains": [
-                        '<xnat:field name="iq">101</xnat:field>',
+                        '<xnat:field name="iq">',
+                        "101</xnat:field>",
                         '<xnat:demographics xsi:type="xnat:demographicData">',
                         "<xnat:yob>1980</xnat:yob>",
                     ]

@@ -45,7 +45,7 @@ def test_it_sets_fields_and_custom_variables(central, subject, session):
 
 
 def test_it_sends_and_fetches_files(central, session, tmp_path):
-    scan = central.classes.MrScanData(parent=session, id_="1", type="T1w", frames=176)
+    scan = central.classes.MrScanData(parent=session, id="1", type="T1w", frames=176)
     assert (scan.type, scan.frames) == ("T1w", 176)
     resource = central.classes.ResourceCatalog(parent=scan, label="NIFTI")
     source = tmp_path / "a.nii"

@@ -67,13 +67,19 @@ def read_draft(call: Call, elements: Elements, kind: str, base: str | None) -> D
     if draft is None:
         return (
             said
-            if said.xsi_type or said.values or said.variables or said.label
+            if said.xsi_type or said.values or said.variables or said.lists or said.label
             else (said if base is not None else None)
         )
     if said.xsi_type and not document:
         draft.xsi_type = said.xsi_type
     draft.values.update(said.values)
     draft.variables.update(said.variables)
+    for path, entries in said.lists.items():
+        draft.lists.setdefault(path, []).extend(entries)
+    draft.children += said.children
+    draft.aliases += said.aliases
+    draft.shares += said.shares
+    draft.replaces = call.flag("allowDataDeletion")
     draft.label = said.label or draft.label
     draft.id = said.id or draft.id
     draft.subject = said.subject or draft.subject

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
 from nipype_xnat.archive import schemas
+from nipype_xnat.archive.datatypes import DataType
 from nipype_xnat.archive.query import display
 from nipype_xnat.archive.query.table import Table
 from nipype_xnat.archive.storage import schema as s
@@ -41,7 +42,7 @@ def search_elements(call: Call) -> Response:
         counts = {row[0]: row[1] for row in elements.connection.execute(counted)}
         rows = []
         for datatype in elements.dictionary:
-            if datatype.abstract or datatype.kind == "resource":
+            if not datatype.stands_alone:
                 continue
             number = counts.get(datatype.name, 0)
             if call.param("used") is not None and not number:
@@ -130,19 +131,59 @@ def _versions(call: Call) -> Response:
 def schema_list(call: Call) -> Response:
     """List the schemas, or give one."""
     dictionary = call.archive.dictionary
-    known = schemas.prefixes(dictionary)
     parts = [part for part in call.rest.split("/") if part]
     if not parts:
-        return xapi_json(known)
+        return xapi_json([_short(dictionary.schemas[p]) for p in schemas.prefixes(dictionary)])
     if parts[0] == "datatypes":
-        names = [t.name for t in dictionary if not t.abstract and t.kind != "resource"]
-        if parts[1:2] == ["elements"] and len(parts) > 2:
-            return _structure(call, parts[2])
-        return xapi_json(names)
-    name = parts[-1].removesuffix(".xsd")
-    if name not in known or len(parts) > 2:
+        return _datatypes(call, parts[1:])
+    prefix = schemas.named(dictionary, call.rest)
+    if prefix is None:
         raise HttpFailure(404, f"No schema named {call.rest}")
-    return answers.plain(schemas.document(dictionary, name), "application/xml")
+    return answers.plain(schemas.document(dictionary, prefix), "application/xml")
+
+
+def _short(place: str) -> str:
+    """Name a schema as XNAT's list does: once, where folder and file are called the same."""
+    folder, _, name = place.partition("/")
+    return folder if folder == name else place
+
+
+def _names(call: Call, datatype: DataType) -> list[str]:
+    """List all ways in which a type may be written, as XNAT does."""
+    prefix, _, short = datatype.name.partition(":")
+    uri = call.archive.dictionary.namespaces[prefix]
+    found = set()
+    for name in (short, datatype.element or short):
+        for front in (prefix, uri.rpartition("/")[2]):
+            found |= {f"{front}:{name}", f"{front}_{name}"}
+        found.add(f"{uri}:{name}")
+    return sorted(found)
+
+
+def _datatypes(call: Call, parts: list[str]) -> Response:
+    dictionary = call.archive.dictionary
+    if parts[:1] == ["names"] and len(parts) == 2:
+        chosen = list(dictionary)
+        if parts[1] != "all":
+            chosen = [t for t in dictionary if parts[1] in {_formatted(t), *_names(call, t)}]
+            if not chosen:
+                raise HttpFailure(404, f"No data type named {parts[1]}")
+        table = {_formatted(t): _names(call, t) for t in chosen}
+        if parts[1] == "all":
+            table["timestamp"] = [str(int(STARTED * 1000))]
+        return xapi_json(table)
+    if parts[:1] == ["elements"] and len(parts) == 2:
+        return _structure(call, parts[1])
+    if parts == ["searchable"]:
+        sessions = dictionary.family("xnat:imageSessionData")
+        return xapi_json([t.name for t in dictionary if t.name in sessions and t.stands_alone])
+    if parts:
+        raise HttpFailure(404)
+    return xapi_json([t.name for t in dictionary])
+
+
+def _formatted(datatype: DataType) -> str:
+    return datatype.name.replace(":", "_")
 
 
 def _structure(call: Call, name: str) -> Response:
@@ -164,10 +205,10 @@ def _structure(call: Call, name: str) -> Response:
 
 def schema_file(call: Call) -> Response:
     """Give a schema file."""
-    name = call.rest.rpartition("/")[2].removesuffix(".xsd")
-    if name not in schemas.prefixes(call.archive.dictionary):
+    prefix = schemas.named(call.archive.dictionary, call.rest)
+    if prefix is None:
         return answers.container_failure(404)
-    return answers.plain(schemas.document(call.archive.dictionary, name), "text/xml")
+    return answers.plain(schemas.document(call.archive.dictionary, prefix), "text/xml")
 
 
 def site_config(call: Call) -> Response:
