@@ -143,7 +143,7 @@ def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None =
     level = call.param("compression") or "0"
     blobs = call.archive.blobs
     if kind == "zip":
-        chunks = _zip(named, blobs, min(9, int(level)) if level.isdecimal() else 0)
+        chunks = zipped(named, blobs, min(9, int(level)) if level.isdecimal() else 0)
     else:
         chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
     response = answers.streamed(chunks, answers.TYPES[kind])
@@ -179,7 +179,8 @@ class _Sink(io.RawIOBase):
         yield from held
 
 
-def _zip(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
+def zipped(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
+    """Give a zip file of named contents, piece by piece."""
     sink = _Sink()
     method = zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED
     seen: set[str] = set()

@@ -1,8 +1,6 @@
 """Restarts, kills, races, large files, hostile names."""
 
 import concurrent.futures
-import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -72,52 +70,6 @@ def test_another_address_than_loopback_is_refused_with_the_default_password(tmp_
 def test_one_folder_has_one_archive(tmp_path):
     with Archive(tmp_path, Site(durable=False)), pytest.raises(Refused):
         Archive(tmp_path)
-
-
-def test_a_kill_loses_no_acknowledged_upload_and_shows_no_half_one(tmp_path):
-    root = tmp_path / "killed"
-    process, line = serve(root)
-    url = url_of(line)
-    http = requests.Session()
-    http.auth = ("admin", "admin")
-    fill(http, url)
-    acknowledged = {}
-    stop = threading.Event()
-
-    def send(worker):
-        own = requests.Session()
-        own.post(url + "/data/JSESSION", auth=("admin", "admin"))
-        number = 0
-        while not stop.is_set():
-            number += 1
-            name, data = f"{number}.bin", os.urandom(200_000)
-            path = f"/data/projects/P/resources/R{worker}/files/{name}?inbody=true"
-            try:
-                if own.put(url + path, data=data).status_code == 200:
-                    acknowledged[f"R{worker}", name] = hashlib.md5(data).hexdigest()
-            except requests.RequestException:
-                return
-
-    threads = [threading.Thread(target=send, args=(n,)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    while len(acknowledged) < 12:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    with Archive(root) as archive, archive.running() as url:
-        http = requests.Session()
-        http.post(url + "/data/JSESSION", auth=("admin", "admin"))
-        listed = http.get(url + "/data/projects/P/files").json()["ResultSet"]["Result"]
-        digests = {(row["collection"], row["Name"]): row["digest"] for row in listed}
-        assert acknowledged.items() <= digests.items()
-        for row in listed:
-            content = http.get(url + row["URI"]).content
-            assert hashlib.md5(content).hexdigest() == row["digest"]
-        assert not list((root / "incoming").iterdir())
 
 
 def test_of_two_uploads_into_one_resource_at_once_the_later_fails(start, log_in):
@@ -234,40 +186,6 @@ def test_nothing_outside_the_folder_can_be_written(start, log_in, tmp_path):
     http.put(files + "/x.tar?extract=true&inbody=true", data=linked.getvalue())
     assert http.get(files).json()["ResultSet"]["Result"] == []
     assert not list(tmp_path.rglob("evil.txt"))
-
-
-def test_a_file_larger_than_memory_ought_to_be_goes_in_and_out(start, log_in):
-    import resource as usage
-
-    _, url = start()
-    http = log_in(url)
-    fill(http, url)
-    size = 300 << 20
-    block = os.urandom(1 << 20)
-
-    class Stream:
-        def __len__(self):
-            return size
-
-        def __init__(self):
-            self.left = size
-
-        def read(self, amount=-1):
-            amount = min(self.left, len(block), amount if amount > 0 else len(block))
-            self.left -= amount
-            return block[:amount]
-
-    before = usage.getrusage(usage.RUSAGE_SELF).ru_maxrss
-    path = url + "/data/projects/P/resources/R/files/big.bin"
-    assert http.put(path + "?inbody=true", data=Stream()).status_code == 200
-    for form in ("", "?format=zip", "?format=tar"):
-        received = 0
-        with http.get(path + form, stream=True) as answer:
-            for chunk in answer.iter_content(1 << 20):
-                received += len(chunk)
-        assert received >= size
-    grown = usage.getrusage(usage.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 60 << 10, f"memory grew by {grown} KiB"
 
 
 def test_sixty_four_clients_at_once(start, log_in):
