@@ -39,7 +39,8 @@ class Interface(RawRequests):
         Full address, with the context path if the site has one, e.g. ``https://host/xnat``.
     user, password : str, optional
         Account; a user name may have an authentication provider before it (``ldap/jane``). What is
-        missing comes from netrc, or is asked for at a terminal.
+        missing comes from netrc, or is asked for at a terminal. With no argument at all the account
+        that is switched on in ``~/.xnatPass`` is taken.
     config : path, optional
         JSON file ``{"server": ..., "user": ..., "password": ...}``, used regardless of the
         arguments above.

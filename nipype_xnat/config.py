@@ -38,6 +38,9 @@ __all__ = [
 CONFIG_VARIABLE = "NIPYPE_XNAT_CONFIG"
 """Environment variable that may name a JSON configuration file."""
 
+ACCOUNTS_FILE = "~/.xnatPass"
+"""Where XNAT's own tools, and pyxnat, keep accounts: lines of ``+user@server=password``."""
+
 CACHE_VARIABLE = "NIPYPE_XNAT_CACHE"
 """Environment variable that may name the folder of the cache."""
 
@@ -88,7 +91,8 @@ def connection(
 
     What is given wins; what is missing is looked for in ``config``, in the file that
     ``NIPYPE_XNAT_CONFIG`` names (where it is about this server), in netrc (``NETRC`` or
-    ``~/.netrc``), and at last asked for when a person sits at a terminal.
+    ``~/.netrc``), and at last asked for when a person sits at a terminal. Where nothing is given,
+    the line of ``~/.xnatPass`` that begins with ``+`` counts: ``+user@server=password``.
 
     Parameters
     ----------
@@ -119,6 +123,10 @@ def connection(
             )
         return found
     terminal = interactive and sys.stdin is not None and sys.stdin.isatty()
+    if server is None and user is None and not anonymous and (entry := _pass_entry()):
+        user, server, password = entry
+        kept = Credentials(user, password, partial(_pass_password, server, user))
+        return Connection(server, kept, verify, proxy, ACCOUNTS_FILE)
     if server is None:
         if not terminal:
             raise ConfigurationError(
@@ -197,12 +205,7 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold a JSON object")
-    if mode & 0o077:
-        warnings.warn(
-            f"{path} holds a password and other users can read it: chmod 600 {path}",
-            XNATWarning,
-            stacklevel=5,
-        )
+    _warn_if_shared(path, mode)
     return values
 
 
@@ -238,6 +241,45 @@ def _netrc_entry(server: str) -> tuple[str, str] | None:
 def _netrc_password(server: str) -> str | None:
     entry = _netrc_entry(server)
     return entry[1] if entry else None
+
+
+def _pass_entry() -> tuple[str, str, str] | None:
+    """Return user, server and password of the line of the password file that is switched on."""
+    path = Path(ACCOUNTS_FILE).expanduser()
+    if not path.is_file():
+        return None
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}: {type(error).__name__}") from None
+    chosen = next((line[1:] for line in lines if line.startswith("+")), "")
+    user, _, rest = chosen.partition("@")
+    server, _, password = rest.partition("=")
+    if not (user.strip() and server.strip() and password.strip()):
+        # the line may hold a password, so it is not shown
+        raise ConfigurationError(
+            f"{path} has no line that begins with + and names an account",
+            advice="write +user@https://server=password, or give server= or config=",
+        )
+    _warn_if_shared(path, path.stat().st_mode)
+    return user.strip(), server.strip(), password.strip()
+
+
+def _pass_password(server: str, user: str) -> str | None:
+    try:
+        entry = _pass_entry()
+    except ConfigurationError:
+        return None
+    return entry[2] if entry and entry[:2] == (user, server) else None
+
+
+def _warn_if_shared(path: Path, mode: int) -> None:
+    if mode & 0o077:
+        warnings.warn(
+            f"{path} holds a password and other users can read it: chmod 600 {path}",
+            XNATWarning,
+            stacklevel=6,
+        )
 
 
 def save(path: str | Path, server: str, credentials: Credentials) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -348,3 +349,24 @@ def test_one_connection_is_enough(xnat_archive, fill, tmp_path):
         assert len(list(client.select(path))) == 2
         cursors = [iter(client.select("/projects/*")) for _ in range(9)]
         assert [next(cursor).id() for cursor in cursors] == ["P"] * 9
+
+
+def test_the_account_that_is_switched_on_in_the_password_file(xnat_archive):
+    path = Path.home() / ".xnatPass"
+    lines = ["-other@http://elsewhere=x", f"+admin@{xnat_archive.url}=admin", "+late@http://b=c"]
+    path.write_text("\n".join(lines) + "\n")
+    path.chmod(0o600)
+    with Interface() as client:
+        assert (client.user, client.server) == ("admin", xnat_archive.url)
+        assert client.select.projects().get() == []
+        text = pickle.dumps(client)
+    assert b"=admin" not in text
+    with pickle.loads(text) as again:
+        assert again.select.projects().get() == []
+    path.chmod(0o644)
+    with pytest.warns(XNATWarning, match="chmod 600"), Interface():
+        pass
+    path.write_text("-admin@http://elsewhere=secret\n")
+    with pytest.raises(ConfigurationError, match="no line that begins with") as told:
+        Interface()
+    assert "secret" not in str(told.value)
