@@ -15,16 +15,22 @@ from .search import F
 
 if TYPE_CHECKING:
     from .archive import Archive
-    from .client import Interface
+    from .client import Interface, Select
     from .cohort import Cohort
+    from .inspection import Inspector
     from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow
+    from .manage import SearchManager, Users
 
 __all__ = [
     "Archive",
     "Cohort",
     "F",
     "Federation",
+    "Inspector",
     "Interface",
+    "SearchManager",
+    "Select",
+    "Users",
     "XNATError",
     "XNATQuery",
     "XNATSink",
@@ -37,7 +43,11 @@ __all__ = [
 _HOMES = {
     "Archive": "archive",
     "Cohort": "cohort",
+    "Inspector": "inspection",
     "Interface": "client",
+    "SearchManager": "manage",
+    "Select": "client",
+    "Users": "manage",
     "XNATQuery": "interfaces",
     "XNATSink": "interfaces",
     "XNATSource": "interfaces",
@@ -45,10 +55,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
+_MODULES = ("jsonutil", "manage", "select")  # those that pyxnat's scripts take from the package
 
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
         value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value
         return value

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as LocalPath
 from typing import Any
 
 from . import config as configuration
-from . import search
 from .address import Address
 from .cache import Cache, Mode, RememberingTransport
 from .cohort import Cohort, resolve
-from .errors import BadRequest, NotFound, UsageError
-from .inspection import Inspector
+from .errors import NotFound
+from .inspection import ArrayData, Inspector, PaintGraph, XpathStore
 from .manage import Manager
 from .raw import RawRequests
+from .search import Search
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
 from .select.matching import named
 from .select.selection import Selection
 from .select.tags import Tag, Tags
-from .tables import Row
 from .transport import HttpTransport, Recorder, Request, TracingTransport, Transport
 
 __all__ = ["Interface", "Search", "Select"]
@@ -110,28 +110,34 @@ class Interface(RawRequests):
             proxy=proxy,
             interactive=interactive,
         )
-        mode = Mode(configuration.cache_mode(cache_mode))
+        self.event_reason = event_reason
+        self.connections = connections
+        self._cache_folder = configuration.cache_folder(cache)
+        self._cache_layers = configuration.cache_layers(cache_layers)
+        self._metadata_age = metadata_age
+        self._mode = Mode(configuration.cache_mode(cache_mode))
+        self._connect(found)
+        self._traced: TracingTransport | None = None
+        self.callback: Callable[[Any, Any], object] | None = None
+        self._make_rooms()
+
+    def _connect(self, found: configuration.Connection) -> None:
         self._http = HttpTransport(
             found.server,
             found.credentials,
             verify=found.verify,
             proxy=found.proxy,
-            connections=connections,
+            connections=self.connections,
         )
-        self._transport = RememberingTransport(self._http, metadata_age, mode)
-        self._cache_folder = configuration.cache_folder(cache)
-        self._cache_layers = configuration.cache_layers(cache_layers)
-        self._source = found.source
-        self.event_reason = event_reason
-        self.connections = connections
-        self._callback: Callable[[Any, Any], object] | None = None
-        self._make_rooms()
+        self._transport = RememberingTransport(self._http, self._metadata_age, self._mode)
 
     def _make_rooms(self) -> None:
-        self._traced: TracingTransport | None = None
         self.select = Select(self)
-        self.inspect = Inspector(self)
         self.manage = Manager(self)
+        self.inspect = Inspector(self)
+        self.draw = PaintGraph(self)
+        self.array = ArrayData(self)
+        self.xpath = XpathStore(self)
 
     @property
     def transport(self) -> Transport:
@@ -148,9 +154,10 @@ class Interface(RawRequests):
         """Name of the account, empty for nobody."""
         return self._transport.account
 
-    # pyxnat's names for the two
+    # pyxnat's names for the three
     _server = server
     _user = user
+    _callback = property(lambda self: self.callback)
 
     @property
     def cache(self) -> Cache:
@@ -249,6 +256,28 @@ class Interface(RawRequests):
         """
         configuration.save(location, self.server, self._http.credentials)
 
+    def load_config(self, location: str | LocalPath) -> None:
+        """Log out, and connect to the server of another configuration file.
+
+        Parameters
+        ----------
+        location : path
+
+        Raises
+        ------
+        ConfigurationError
+            If it cannot be read; the connection stays as it was.
+        """
+        found = configuration.connection(config=location)
+        self.disconnect()
+        self._connect(found)
+        self._trace_with(self._traced.recorders if self._traced else ())
+        self._make_rooms()
+
+    def set_logging(self, level: int = 0) -> None:
+        """Say from which level on this package logs, as :mod:`logging` numbers them."""
+        logging.getLogger(__package__).setLevel(level)
+
     def disconnect(self) -> None:
         """Log out; a later request logs in again."""
         self._transport.close()
@@ -264,9 +293,9 @@ class Interface(RawRequests):
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        for room in ("select", "inspect", "manage", "_traced"):
+        for room in ("select", "inspect", "draw", "array", "xpath", "manage"):
             del state[room]
-        state["_callback"] = None
+        state["callback"] = state["_traced"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -296,7 +325,7 @@ class Select:
             A path (see :mod:`nipype_xnat.select.grammar`) or a data type such as
             ``xnat:subjectData``.
         columns : sequence of str
-            For a data type: fields, each with its data type.
+            For a data type: fields, each with its data type; by default all that can be searched.
 
         Returns
         -------
@@ -357,137 +386,3 @@ class Select:
 
     def __repr__(self) -> str:
         return f"<Select {self._archive.server}>"
-
-
-class Search:
-    """A search of the archive's engine: a data type and columns, run by :meth:`where`.
-
-    Parameters
-    ----------
-    archive : Interface
-    datatype : str
-        What each row is one of.
-    columns : sequence of str
-    """
-
-    def __init__(self, archive: Interface, datatype: str, columns: Sequence[str]) -> None:
-        if not columns:
-            raise UsageError(
-                "a search needs columns",
-                asked=datatype,
-                advice=f"for example ['{datatype}/PROJECT']",
-            )
-        self._archive = archive
-        self.datatype = datatype
-        self.columns = tuple(columns)
-
-    def where(
-        self,
-        constraints: Any = None,
-        template: tuple[str, Mapping[str, object]] | None = None,
-        query: str | None = None,
-        *,
-        order_by: str = "",
-        descending: bool = False,
-    ) -> search.Table:
-        """Return the rows that fulfil criteria.
-
-        Parameters
-        ----------
-        constraints : str or list or Criterion or Criteria
-            See :mod:`nipype_xnat.search.criteria`.
-        template : (str, mapping), optional
-            Instead of criteria: a template that the server keeps, and a value for each key of it.
-        query : str, optional
-            Instead of criteria: the name of a search that the server keeps.
-        order_by : str
-            Field to sort by.
-        descending : bool
-            Largest first.
-
-        Raises
-        ------
-        CriteriaError
-            Before the search is sent, if a field or a data type is unknown to the server.
-        """
-        if sum(given is not None for given in (constraints, template, query)) != 1:
-            raise UsageError(
-                "a search takes one of criteria, a template or a saved search",
-                advice="all() finds all",
-            )
-        kept = self._archive.manage.search
-        if constraints is not None:
-            return self._table(search.parse(constraints), order_by, descending)
-        table: search.Table = kept.use_template(*template) if template else kept.get(str(query))
-        return table.order_by(order_by, descending=descending) if order_by else table
-
-    def all(self, *, order_by: str = "", descending: bool = False) -> search.Table:
-        """Return all rows."""
-        return self._table(None, order_by, descending)
-
-    def rows(self, constraints: Any = None, *, order_by: str = "") -> Iterator[Row]:
-        """Yield rows while they arrive, for answers that are larger than memory.
-
-        Parameters
-        ----------
-        constraints, order_by
-            See :meth:`where`; None yields all.
-        """
-        criteria = self._checked(constraints, order_by)
-        return search.run(self._archive.transport, self.datatype, self.columns, criteria, order_by)
-
-    def pages(
-        self, constraints: Any = None, *, size: int = 1000, order_by: str = ""
-    ) -> Iterator[search.Table]:
-        """Yield tables of at most ``size`` rows; the server searches once and keeps its answer.
-
-        Parameters
-        ----------
-        constraints, order_by
-            See :meth:`where`; None yields all.
-        size : int
-        """
-        criteria = self._checked(constraints, order_by)
-        return search.pages(
-            self._archive.transport, self.datatype, self.columns, criteria, order_by, size
-        )
-
-    def to_xml(self, constraints: Any = None) -> str:
-        """Return the document that would be sent; nothing is."""
-        criteria = None if constraints is None else search.parse(constraints)
-        return search.Query(self.datatype, self.columns, criteria).to_xml()
-
-    def _checked(self, constraints: Any, order_by: str) -> search.Criteria | None:
-        criteria = None if constraints is None else search.parse(constraints)
-        names = [*self.columns, *([order_by] if order_by else [])]
-        search.Query(self.datatype, tuple(names)).to_xml()  # what is no column is told here
-        search.Fields(self._archive.transport).check(self.datatype, names, criteria)
-        return criteria
-
-    def _table(
-        self, criteria: search.Criteria | None, order_by: str, descending: bool
-    ) -> search.Table:
-        found = list(self.rows(criteria, order_by=order_by))
-        # an empty answer has no rows to tell the columns from
-        keys = [search.key_of(self.datatype, column) for column in self.columns]
-        table = search.Table(found, () if found else keys)
-        if found:
-            self._complain_of_dropped(table, keys)
-        return table.order_by(order_by, descending=True) if order_by and descending else table
-
-    def _complain_of_dropped(self, table: search.Table, keys: Sequence[str]) -> None:
-        """Raise if a column is missing: the engine drops what it does not know without a word."""
-        named = zip(self.columns, keys, strict=True)
-        # the engine cuts long keys, so a missing key alone proves nothing
-        lost = [name for name, key in named if len(key) < 60 and not table.has_header(key)]
-        if lost and len(table.columns) - 1 < len(set(keys)):
-            known = search.Fields(self._archive.transport)
-            raise BadRequest(
-                f"the server dropped the column {lost[0]!r}, which it does not know",
-                server=self._archive.server,
-                asked=f"search {self.datatype}",
-                advice=known.suggestion(lost[0]) or f"see inspect.datatypes({self.datatype!r})",
-            )
-
-    def __repr__(self) -> str:
-        return f"<Search {self.datatype} {', '.join(self.columns)}>"

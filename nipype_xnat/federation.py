@@ -98,7 +98,7 @@ class Federation:
             If it is of none of these.
         """
         for name, archive in self.archives.items():
-            if element._archive is archive:
+            if element.archive is archive:
                 return name
         raise UsageError(f"{element!r} is of no archive of this federation")
 
@@ -152,12 +152,12 @@ class FederatedSelection(Generic[T]):
         self._federation = federation
         self.parts = dict(parts)
 
-    def where(self, constraints: Any, level: str = "subject") -> FederatedSelection[T]:
+    def where(self, constraints: Any, *, level: str = "subject") -> FederatedSelection[T]:
         """Keep what fulfils criteria; see :meth:`nipype_xnat.select.selection.Selection.where`."""
         parsed = parse(constraints)
         return FederatedSelection(
             self._federation,
-            {name: part.where(parsed, level) for name, part in self.parts.items()},
+            {name: part.where(parsed, level=level) for name, part in self.parts.items()},
         )
 
     def __iter__(self) -> Iterator[T]:

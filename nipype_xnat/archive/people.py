@@ -107,13 +107,13 @@ class Rights:
 
     @property
     def protected(self) -> set[str]:
-        """The projects that anybody may know of, though not read the data of."""
+        """The projects that anybody, guests too, may know of, though not read the data of."""
         rows = self._connection.execute(
             sa.select(s.setting.c.scope).where(
                 s.setting.c.name == "accessibility", s.setting.c.value == "protected"
             )
         )
-        return set() if self.who.guest else set(rows.scalars())
+        return set(rows.scalars())
 
     def readable(self) -> set[str] | None:
         """Give the projects whose data the person may read; None for all."""

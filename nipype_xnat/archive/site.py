@@ -39,6 +39,8 @@ class Site:
         Whether every commit is forced to disk. Tests may switch this off.
     datatypes : tuple of Path
         Files with types of the site's own.
+    version : str
+        The version of XNAT that the archive says it is.
     page_size : int
         Rows of a page when only one of ``limit`` and ``offset`` is given.
     """
@@ -57,6 +59,7 @@ class Site:
     password: str = "admin"  # noqa: S105 (told to everybody; loopback only)
     durable: bool = True
     datatypes: tuple[Path, ...] = ()
+    version: str = "1.8.10"
     page_size: int = 100
 
     @property

@@ -8,12 +8,12 @@ from fnmatch import fnmatchcase
 from ..address import Address
 from ..errors import CriteriaError
 from ..search import Field, Fields, key_of, run
-from ..select.element import Archive
 from ..select.listings import SCAN, SESSION
 from ..tables import Row, rows
 from ..transport import Request
 from . import abilities, structure
 from .abilities import Abilities
+from .schemas import Managed, SchemasInspector
 from .structure import Structure
 
 __all__ = ["Inspector"]
@@ -39,7 +39,7 @@ class Inspector:
     >>> interface.inspect.field_values("xnat:mrSessionData/AGE")  # doctest: +SKIP
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Managed) -> None:
         self._archive = archive
         self._abilities: Abilities | None = None
 
@@ -56,6 +56,14 @@ class Inspector:
         return self.abilities().version
 
     # -- types and fields
+
+    @property
+    def schemas(self) -> SchemasInspector:
+        """The fields of all types, from the server's XML schemas."""
+        return SchemasInspector(self._archive)
+
+    def set_autolearn(self, auto: bool | None = None, tick: int | None = None) -> None:
+        """Change nothing: pyxnat guesses types from what it saw, and here the server is asked."""
 
     def datatypes(self, pattern: str = "*", fields_pattern: str | None = None) -> list[str]:
         """Return data types, or their fields.
@@ -78,7 +86,7 @@ class Inspector:
             If there is no data type of one exact name.
         """
         if fields_pattern is None and not _has_wildcards(pattern):
-            return [str(field) for field in self.fields(pattern)]
+            return [str(field) for field in self.fields(pattern) if field.is_column]
         known = Fields(self._archive.transport)
         types = [name for name in known.datatypes() if fnmatchcase(name, pattern)]
         if not _has_wildcards(pattern):
@@ -89,7 +97,7 @@ class Inspector:
             str(field)
             for name in types
             for field in known.fields(name)
-            if fnmatchcase(field.name, fields_pattern)
+            if field.is_column and fnmatchcase(field.name, fields_pattern)
         ]
 
     def fields(self, datatype: str) -> list[Field]:
@@ -145,6 +153,10 @@ class Inspector:
         CriteriaError
             If the server does not know the field.
         """
+        return _unique(self.field_occurrences(field_name))
+
+    def field_occurrences(self, field_name: str) -> Iterator[str]:
+        """Yield the value of a field of each element that has one; see :meth:`field_values`."""
         datatype, separator, _ = field_name.partition("/")
         if not separator:
             raise CriteriaError(
@@ -153,7 +165,8 @@ class Inspector:
         transport = self._archive.transport
         Fields(transport).check(datatype, [field_name], None)
         key = key_of(datatype, field_name)
-        return _unique(row.get(key, "") for row in run(transport, datatype, [field_name], None))
+        found = run(transport, datatype, [field_name], None)
+        return (value for row in found if (value := row.get(key, "")))
 
     def project_values(self) -> list[str]:
         """Return the IDs of the projects."""

@@ -1,10 +1,10 @@
 """Administration: saved searches, projects, accounts, schemas, the prearchive, the cache."""
 
 from .manager import Manager
-from .prearchive import Prearchive
+from .prearchive import PreArchive
 from .projects import ProjectManager
 from .schemas import Schemas
-from .search import SavedSearches
+from .search import SearchManager
 from .users import Users
 
-__all__ = ["Manager", "Prearchive", "ProjectManager", "SavedSearches", "Schemas", "Users"]
+__all__ = ["Manager", "PreArchive", "ProjectManager", "Schemas", "SearchManager", "Users"]

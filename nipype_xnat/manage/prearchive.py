@@ -12,7 +12,7 @@ from ..select.element import Archive
 from ..tables import rows
 from ..transport import Body, Request
 
-__all__ = ["Prearchive"]
+__all__ = ["PreArchive"]
 
 _COLUMNS = ("project", "timestamp", "folderName", "name", "subject", "status", "url")
 _FORM = "application/x-www-form-urlencoded"
@@ -20,7 +20,7 @@ _FORM = "application/x-www-form-urlencoded"
 Triple = Sequence[str]
 
 
-class Prearchive:
+class PreArchive:
     """``interface.manage.prearchive``: sessions are named by project, time stamp and folder.
 
     XNAT works on them in the background: a listing may lag behind by seconds.
@@ -200,7 +200,7 @@ class Prearchive:
         return self._archive.transport.send(Request("POST", address, _form(pairs))).text()
 
     def __repr__(self) -> str:
-        return f"<Prearchive {self._archive.transport.server}>"
+        return f"<PreArchive {self._archive.transport.server}>"
 
 
 def _form(pairs: Sequence[tuple[str, str]]) -> Body:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 from ..address import Address
 from ..errors import UsageError
 from ..select.element import Archive
+from ..select.schema_paths import paths_of
 from ..transport import Request
 
 __all__ = ["Schemas"]
+
+T = TypeVar("T")
 
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 
@@ -32,6 +36,7 @@ class Schemas:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._trees: dict[str, ET.Element] = {}
+        self._texts: dict[str, str] = {}
 
     def __call__(self) -> list[str]:
         """Return the names of the schemas that were loaded."""
@@ -55,11 +60,14 @@ class Schemas:
         NotFound
         """
         name = url.rstrip("/").rpartition("/")[2].removesuffix(".xsd")
-        self._trees[name] = ET.fromstring(self.document(url))  # noqa: S314
+        text = self.document(url)
+        self._trees[name] = ET.fromstring(text)  # noqa: S314
+        self._texts[name] = text
 
     def remove(self, name: str) -> None:
         """Forget a schema that was loaded."""
         self._trees.pop(name, None)
+        self._texts.pop(name, None)
 
     def document(self, url: str) -> str:
         """Return the text of a schema; ``url`` as for :meth:`add`."""
@@ -81,12 +89,27 @@ class Schemas:
         """
         return sorted(set(self._types(name)))
 
+    def paths(self, datatype: str) -> list[str]:
+        """Return the paths of the fields of a data type, those that it inherits first.
+
+        Raises
+        ------
+        UsageError
+            If the schema of its prefix was not loaded.
+        """
+        name = datatype.partition(":")[0]
+        return paths_of(self._loaded(name, self._texts), datatype)
+
     def _types(self, name: str) -> Iterator[str]:
-        if name not in self._trees:
-            raise UsageError(f"the schema {name!r} was not loaded", advice=f"add({name!r}) does so")
-        for entry in self._trees[name].iter(f"{_XS}complexType"):
+        for entry in self._loaded(name, self._trees).iter(f"{_XS}complexType"):
             if entry.get("name"):
                 yield f"{name}:{entry.get('name')}"
+
+    @staticmethod
+    def _loaded(name: str, kept: Mapping[str, T]) -> T:
+        if name not in kept:
+            raise UsageError(f"the schema {name!r} was not loaded", advice=f"add({name!r}) does so")
+        return kept[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._trees)

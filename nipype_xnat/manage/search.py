@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..address import Address
-from ..errors import NotFound, UsageError
-from ..search import Criteria, Criterion, Fields, Query, Table, key_of, parse, run
+from ..errors import UsageError
+from ..search import Criteria, Fields, Query, Table, key_of, parse, run
+from ..search.saved import TEMPLATE, KeptSearches, with_keys
 from ..select.element import Archive
-from ..tables import Row, rows
+from ..tables import rows
 from ..transport import Body, Request
 
-__all__ = ["SavedSearches"]
-
-# as pyxnat names and fills them, so that both use each other's templates
-_TEMPLATE = "template_"
-_KEY = re.compile(r"%\(([^)]*)\)s")
+__all__ = ["SearchManager"]
 
 
-class SavedSearches:
+class SearchManager:
     """``interface.manage.search``: searches kept on the server.
 
     Parameters
@@ -42,6 +39,10 @@ class SavedSearches:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+
+    @property
+    def _kept(self) -> KeptSearches:
+        return KeptSearches(self._archive.transport)
 
     # -- searches
 
@@ -87,8 +88,8 @@ class SavedSearches:
         """
         found = [
             (row["brief_description"], row["description"])
-            for row in self._listed()
-            if not row["brief_description"].startswith(_TEMPLATE)
+            for row in self._kept.listed()
+            if not row["brief_description"].startswith(TEMPLATE)
         ]
         return found if with_description else [name for name, _ in found]
 
@@ -111,13 +112,13 @@ class SavedSearches:
             raise UsageError(
                 f"{out_format!r} is no form of a search", advice="use results, xml or query"
             )
-        address = self._address(name)
+        address = self._kept.address(name)
         if out_format == "results":
             # without refresh XNAT answers what it found when the search ran last
             asked = (address / "results").ask(format="csv", refresh=True)
             found = list(self._rows(asked))
             return Table(found, () if found else self._keys(address))
-        text = self._text(address)
+        text = self._kept.text(address)
         if out_format == "xml":
             return text
         query = Query.from_xml(text)
@@ -136,7 +137,7 @@ class SavedSearches:
         ------
         NotFound
         """
-        self._archive.transport.send(Request("DELETE", self._address(name))).close()
+        self._archive.transport.send(Request("DELETE", self._kept.address(name))).close()
 
     # -- templates
 
@@ -159,8 +160,8 @@ class SavedSearches:
             The values are keys: ``("xnat:subjectData/GENDER_TEXT", "=", "gender")``.
         """
         plain = parse(constraints)
-        held = _filled(plain, lambda value: f"%({value})s" if value else "")
-        self._save(_TEMPLATE + name, row, columns, held, sharing, description, plain)
+        held = with_keys(plain)
+        self._save(TEMPLATE + name, row, columns, held, sharing, description, plain)
 
     def saved_templates(self, with_description: bool = False) -> list[Any]:
         """Return the names of the templates that you may use.
@@ -171,9 +172,9 @@ class SavedSearches:
             Give tuples of name and description.
         """
         found = [
-            (row["brief_description"].removeprefix(_TEMPLATE), row["description"])
-            for row in self._listed()
-            if row["brief_description"].startswith(_TEMPLATE)
+            (row["brief_description"].removeprefix(TEMPLATE), row["description"])
+            for row in self._kept.listed()
+            if row["brief_description"].startswith(TEMPLATE)
         ]
         return found if with_description else [name for name, _ in found]
 
@@ -185,7 +186,7 @@ class SavedSearches:
         name : str
         as_xml : bool
         """
-        text = self._text(self._address(_TEMPLATE + name))
+        text = self._kept.text(self._kept.address(TEMPLATE + name))
         if as_xml:
             return text
         query = Query.from_xml(text)
@@ -206,20 +207,18 @@ class SavedSearches:
         UsageError
             If a key is missing, or none of the template.
         """
-        query = Query.from_xml(self._text(self._address(_TEMPLATE + name)))
-        criteria = query.criteria
-        keys = set() if criteria is None else {k for c in criteria for k in _KEY.findall(c.value)}
-        if keys != set(values):
-            raise UsageError(
-                f"the template {name!r} has the keys {sorted(keys)}, not {sorted(values)}",
-                advice="see get_template()",
-            )
-        if criteria is not None:
-            criteria = _filled(
-                criteria, lambda text: _KEY.sub(lambda key: str(values[key[1]]), text)
-            )
-        found = list(run(self._archive.transport, query.root, query.columns, criteria))
+        query = self._kept.of_template(name, values)
+        found = list(run(self._archive.transport, query.root, query.columns, query.criteria))
         return Table(found, () if found else [key_of(query.root, name) for name in query.columns])
+
+    def eval_rpn_exp(self, rpnexp: str) -> list[Any]:
+        """Return the nested form of criteria that are written as a text.
+
+        Raises
+        ------
+        CriteriaError
+        """
+        return parse(rpnexp).to_tuples()
 
     def delete_template(self, name: str) -> None:
         """Remove a template.
@@ -228,7 +227,7 @@ class SavedSearches:
         ------
         NotFound
         """
-        self.delete(_TEMPLATE + name)
+        self.delete(TEMPLATE + name)
 
     # -- how
 
@@ -266,48 +265,18 @@ class SavedSearches:
         address = Address.of("data", "search", "saved", _id_of(name)).ask(inbody=True)
         self._archive.transport.send(Request("PUT", address, Body.of_text(text))).close()
 
-    def _listed(self) -> list[Row]:
-        return list(self._rows(Address.of("data", "search", "saved").ask(format="csv")))
-
     def _rows(self, address: Address) -> Any:
         return rows(self._archive.transport.send(Request("GET", address, expect="csv")))
 
-    def _text(self, address: Address) -> str:
-        return self._archive.transport.send(Request("GET", address, expect="xml")).text()
-
     def _keys(self, address: Address) -> list[str]:
-        query = Query.from_xml(self._text(address))
+        query = Query.from_xml(self._kept.text(address))
         return [key_of(query.root, column) for column in query.columns]
 
-    def _address(self, name: str) -> Address:
-        listed = self._listed()
-        for column in ("brief_description", "id"):
-            for row in listed:
-                if row[column] == name:
-                    return Address.of("data", "search", "saved", row["id"])
-        names = [row["brief_description"].removeprefix(_TEMPLATE) for row in listed]
-        raise NotFound(
-            f"there is no saved search {name.removeprefix(_TEMPLATE)!r} that you may use",
-            server=self._archive.transport.server,
-            advice=f"you may use {', '.join(names)}" if names else "none is saved yet",
-        )
-
     def __repr__(self) -> str:
-        return f"<SavedSearches {self._archive.transport.server}>"
+        return f"<SearchManager {self._archive.transport.server}>"
 
 
 def _id_of(name: str) -> str:
     if not name.strip():
         raise UsageError("a saved search needs a name")
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
-
-
-def _filled(criteria: Criteria, fill: Callable[[str], str]) -> Criteria:
-    """Return criteria with each value replaced."""
-    members = (
-        Criterion(member.field, member.operator, fill(member.value))
-        if isinstance(member, Criterion)
-        else _filled(member, fill)
-        for member in criteria.members
-    )
-    return Criteria(criteria.method, tuple(members))

@@ -67,6 +67,12 @@ class Users:
         """Return the number of an account."""
         return self._of(login, "xdat_user_id")
 
+    def resources(self) -> list[str]:
+        """Return the labels of the resources in the account's own cache on the server."""
+        address = Address.of("data", "user", "cache", "resources").ask(format="json")
+        answer = self._archive.transport.send(Request("GET", address, expect="json"))
+        return [row["Resource"] for row in rows(answer)]
+
     # -- for administrators of the site
 
     def create(

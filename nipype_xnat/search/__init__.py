@@ -5,6 +5,8 @@ from .document import Query
 from .engine import key_of, matching_ids, pages, run
 from .expression import F
 from .fields import Field, Fields
+from .saved import KeptSearches
+from .search import Search
 from .table import Table, TableRow
 
 __all__ = [
@@ -13,7 +15,9 @@ __all__ = [
     "F",
     "Field",
     "Fields",
+    "KeptSearches",
     "Query",
+    "Search",
     "Table",
     "TableRow",
     "key_of",

@@ -40,6 +40,11 @@ class Field:
     description: str = ""
     needs_value: bool = False
 
+    @property
+    def is_column(self) -> bool:
+        """Whether it can be asked for as it is: no value is needed, and no other project named."""
+        return not (self.needs_value or "=" in self.name or "SHARINGSHAREPROJECT" in self.name)
+
     def __str__(self) -> str:
         return f"{self.datatype}/{self.name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -130,12 +131,31 @@ class Attributes:
         )
 
 
+# XNAT's short names that do not end as the path does (its class XMLPathShortcuts)
+_SHORT = {
+    "imagesessiondata/uid": "studyinstanceuid",
+    "imagescandata/starttime": "scantime",
+    "petsessiondata/start_time_scan": "scan_start_time",
+    "petsessiondata/start_time_injection": "injection_start_time",
+    "tracer/specificactivity": "tracer_sa",
+    "isotope/half-life": "tracer_isotope",
+    "tracer/transmissions_starttime": "tracer_transmissions_start",
+    "insert_user/login": "insert_user",
+    "extension_item/element_name": "xsitype",
+}
+
+
 def _headers(name: str) -> Iterator[str]:
     """Yield the headers under which a listing may give a column: its own, or XNAT's short name."""
-    lowered = name.lower()
-    yield lowered
+    lowered = re.sub(r"\[[^\]]*\]", "", name.lower())
+    yield name.lower()
     *_, above, last = ["", *lowered.split("/")]
-    if above in ("investigator", "pi"):
+    kind = above.rpartition(":")[2]
+    if f"{kind}/{last}" in _SHORT:
+        yield _SHORT[f"{kind}/{last}"]
+    elif above in ("investigator", "pi"):
         yield f"pi_{last}"
-    elif above.startswith("demographics") or ":" in above:
+    elif above in ("validation", "tracer"):
+        yield f"{above}_{last}"
+    elif above in ("demographics", "meta") or ":" in above:
         yield last

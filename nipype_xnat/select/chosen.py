@@ -42,7 +42,12 @@ class Chosen(Selection[E]):
         return [element.path for element in self._elements()]
 
     def where(
-        self, constraints: Any = None, level: str = "subject", **options: Any
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: Any = None,
+        *,
+        level: str = "subject",
     ) -> Selection[E]:
         """Selections of chosen elements take no criteria: select by path first."""
         raise UsageError(

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..errors import UnreadableAnswer, UsageError
 
-__all__ = ["PROV", "XNAT", "Document", "with_label"]
+__all__ = ["PROV", "XNAT", "Document", "namespaces_of", "with_label"]
 
 XNAT = "http://nrg.wustl.edu/xnat"
 PROV = "http://www.nbirn.net/prov"
@@ -32,11 +32,9 @@ class Document:
     """
 
     def __init__(self, text: str) -> None:
+        for prefix, uri in namespaces_of(text).items():
+            ET.register_namespace(prefix, uri)
         try:
-            for _, (prefix, uri) in ET.iterparse(  # noqa: S314 (expat expands no external entities)
-                io.BytesIO(text.encode()), ["start-ns"]
-            ):
-                ET.register_namespace(prefix, uri)
             self.root = ET.fromstring(text)  # noqa: S314
         except (ET.ParseError, ValueError) as error:
             raise UnreadableAnswer(f"the server's document is no XML: {error}") from error
@@ -48,6 +46,23 @@ class Document:
     def text(self) -> str:
         """Return the document as it is now."""
         return ET.tostring(self.root, encoding="unicode")
+
+
+def namespaces_of(text: str) -> dict[str, str]:
+    """Return the namespaces that a document declares, by their prefixes.
+
+    Raises
+    ------
+    UnreadableAnswer
+        If it is no XML.
+    """
+    source = io.BytesIO(text.encode())
+    try:
+        # expat expands no external entities
+        found = [pair for _, pair in ET.iterparse(source, ["start-ns"])]  # noqa: S314
+    except (ET.ParseError, ValueError) as error:
+        raise UnreadableAnswer(f"the server's document is no XML: {error}") from error
+    return dict(found)
 
 
 def with_label(text: str, label: str) -> str:

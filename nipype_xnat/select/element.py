@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path as LocalPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, overload
 
@@ -13,7 +13,7 @@ from ..levels import LEVELS
 from ..records import Record
 from ..transport import Body, Request, Transport
 from .attributes import Attributes
-from .documents import with_label
+from .documents import namespaces_of, with_label
 from .fields import by_level
 from .grammar import Path, Pattern, Step
 from .identity import ancestor, children_of, levels_of, name_in_path
@@ -28,6 +28,9 @@ __all__ = ["Archive", "Element", "WithResources"]
 
 class Archive(Protocol):
     """What elements need of the connection that made them."""
+
+    callback: Callable[[Any, Any], object] | None
+    """What is told of each element that a selection gives."""
 
     @property
     def transport(self) -> Transport:
@@ -72,6 +75,11 @@ class Element:
     def record(self) -> Record:
         """What is known of the element, as plain values."""
         return self._record
+
+    @property
+    def archive(self) -> Archive:
+        """The connection to the archive that the element is of."""
+        return self._archive
 
     @property
     def address(self) -> Address:
@@ -166,6 +174,10 @@ class Element:
             raise UsageError("xpath() needs lxml", advice="pip install lxml") from None
         root = etree.fromstring(self.xml().encode())
         return root.xpath(xpath, namespaces=root.nsmap)
+
+    def namespaces(self) -> dict[str, str]:
+        """Return the namespaces of the element's document by their prefixes."""
+        return namespaces_of(self.xml())
 
     def details(self) -> dict[str, str]:
         """Return all plain values of the element's document by field, in one request."""

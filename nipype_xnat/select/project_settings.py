@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import NotFound, UsageError
+from ..search import Table
 from ..tables import Row, rows
 from ..transport import Request
 from .element import Element
@@ -59,6 +60,11 @@ class ProjectSettings(Element):
 
     # -- who works on it
 
+    def members_table(self) -> Table:
+        """Return who works on the project: group, login, names and mail address."""
+        columns = ["GROUP_ID", "displayname", "login", "firstname", "lastname", "email"]
+        return Table(self._users(), columns)
+
     def users(self) -> list[str]:
         """Return the login names of all who work on the project."""
         return [row["login"] for row in self._users()]
@@ -109,7 +115,7 @@ class ProjectSettings(Element):
         role = self.user_role(login)
         if not role:
             raise NotFound(
-                f"{login!r} is no user of the project {self.id()!r}",
+                f"{login!r} is no user of the project {self.id()}",
                 server=self._archive.transport.server,
                 advice="users() lists who is",
             )
@@ -125,17 +131,17 @@ class ProjectSettings(Element):
         """
         return int(self._said("prearchive_code"))
 
-    def set_prearchive_code(self, code: int) -> None:
+    def set_prearchive_code(self, code: int | str) -> None:
         """Set what happens to arriving sessions, see :meth:`prearchive_code`."""
-        self._say("prearchive_code", str(int(code)))
+        self._say("prearchive_code", _number(code))
 
     def quarantine_code(self) -> int:
         """Return whether new sessions wait for approval: 0 no, 1 yes."""
         return int(self._said("quarantine_code"))
 
-    def set_quarantine_code(self, code: int) -> None:
+    def set_quarantine_code(self, code: int | str) -> None:
         """Set whether new sessions wait for approval, see :meth:`quarantine_code`."""
-        self._say("quarantine_code", str(int(code)))
+        self._say("quarantine_code", _number(code))
 
     def current_arc(self) -> Word:
         """Return the folder of the server's archive that new sessions go to."""
@@ -198,3 +204,9 @@ def _group(role: str) -> str:
     if word not in _ROLES:
         raise UsageError(f"{role!r} is no role in a project", advice=f"one of {', '.join(_ROLES)}")
     return _ROLES[word]
+
+
+def _number(code: int | str) -> str:
+    if not str(code).isdecimal():
+        raise UsageError(f"a code is a number, not {code!r}")
+    return str(code)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
@@ -102,7 +102,7 @@ class Selection(Bulk, Generic[E]):
                 yield path.level, record
 
     def __iter__(self) -> Iterator[E]:
-        tell = getattr(self._archive, "_callback", None)
+        tell = self._archive.callback
         for element in self._take_counted() or self._found():
             if tell is not None:
                 tell(self, element)
@@ -188,13 +188,24 @@ class Selection(Bulk, Generic[E]):
 
     # -- narrowing
 
-    def where(self, constraints: Any, level: str = "subject") -> Selection[E]:
+    def where(
+        self,
+        constraints: Any = None,
+        template: tuple[str, Mapping[str, object]] | None = None,
+        query: str | None = None,
+        *,
+        level: str = "subject",
+    ) -> Selection[E]:
         """Keep what fulfils search criteria, found by the archive's search engine.
 
         Parameters
         ----------
         constraints : str or list or Criteria
             See :mod:`nipype_xnat.search.criteria`.
+        template : (str, mapping), optional
+            Instead of criteria: a template that the server keeps, and a value for each key of it.
+        query : str, optional
+            Instead of criteria: the name of a search that the server keeps; its criteria are used.
         level : str
             ``subject`` (as in pyxnat): all elements of the subjects of which something fulfils the
             criteria; a subject that was once over 80 brings all its sessions. ``experiment``: only
@@ -209,10 +220,20 @@ class Selection(Bulk, Generic[E]):
         ------
         CriteriaError
             At once, before any request.
+        NotFound
+            At once, if the server keeps no such template or search.
         """
         for path in self.paths:
             criteria_level(path, level)
-        return Selection(self._archive, self.paths, search.parse(constraints), level)
+        if sum(given is not None for given in (constraints, template, query)) != 1:
+            raise UsageError(
+                "where() takes one of criteria, a template or a saved search", asked=repr(self)
+            )
+        if constraints is not None:
+            criteria = search.parse(constraints)
+        else:
+            criteria = search.KeptSearches(self._archive.transport).criteria(template, query)
+        return Selection(self._archive, self.paths, criteria, level)
 
     def _down(self, level: str, pattern: str) -> Selection[Any]:
         paths = [path.down(level, pattern) for path in self.paths]

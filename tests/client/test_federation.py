@@ -141,7 +141,6 @@ def test_mistakes_are_told_before_any_request(down):
     for wrong, kind in (
         (lambda: alone.select("/nonsense"), SelectSyntaxError),
         (lambda: alone.select("//subjects").where("AGE > 3"), CriteriaError),
-        (lambda: alone.select(MR), UsageError),
         (lambda: Federation([]), UsageError),
         (lambda: Federation([down, down]), UsageError),
     ):

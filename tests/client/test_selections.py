@@ -135,7 +135,7 @@ def test_requests_by_hand(client, subjects):
 
 def test_what_is_iterated_can_be_told(client, subjects):
     told = []
-    client._callback = lambda selection, element: told.append(element)
+    client.manage.register_callback(lambda selection, element: told.append(element))
     found = list(subjects)
     assert told == found
 

@@ -1,13 +1,11 @@
 """Projects, accounts, schemas and the prearchive over HTTP."""
 
 import pickle
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from nipype_xnat import Interface
 from nipype_xnat.errors import Conflict, NotAllowed, NotFound, NotLoggedIn, UsageError
-from nipype_xnat.manage.projects import custom_variables_of
 
 
 @pytest.fixture
@@ -50,25 +48,22 @@ def test_codes_and_folders(project):
 
 def test_aliases_and_resources(project, client, fill):
     assert project.aliases() == []
-    project.add_alias("Q")
+    project.set_alias("Q")
     assert project.aliases() == ["Q"]
     assert client.manage.project("Q").accessibility() == project.accessibility()
     fill.put("/data/projects/O")
     with pytest.raises(Conflict):
-        client.manage.project("O").add_alias("Q")
+        client.manage.project("O").set_alias("Q")
     fill.file("/data/projects/P/resources/R/files/a.txt", b"a")
     assert project.resources().get("label") == ["R"]
     assert project.resource("R").file("a.txt").exists()
 
 
-def test_custom_variables_are_read_from_the_project_s_document(project):
-    assert project.custom_variables() == {}
-    text = """<xnat:Project xmlns:xnat="http://nrg.wustl.edu/xnat"><xnat:studyProtocol name="S">
-      <xnat:definitions><xnat:definition ID="default"><xnat:fields>
-        <xnat:field name="iq" type="custom" datatype="integer"/>
-        <xnat:field name="dob" type="xnat"/></xnat:fields></xnat:definition></xnat:definitions>
-      </xnat:studyProtocol></xnat:Project>"""
-    assert custom_variables_of(ET.fromstring(text)) == {"S": {"default": {"iq": "integer"}}}
+def test_a_manager_of_a_project_is_the_project(project, client):
+    assert project.get_custom_variables() == {}
+    assert project.id() == "P"
+    assert project.members_table().column("login") == ["admin"]
+    assert project.subject("S").parent() == client.select.project("P")
 
 
 def test_mistakes_are_told_before_any_request(client):

@@ -1,8 +1,5 @@
 """What pyxnat's test suite expects to find on its servers, put into an archive over REST."""
 
-import io
-import zipfile
-
 # what XNAT's project page makes of a project's data types
 PROTOCOL = """<xnat:Project ID="pyxnat_tests" xmlns:xnat="http://nrg.wustl.edu/xnat"
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -49,41 +46,40 @@ def development(fill):
     fill.file(f"{resource}/files/out.txt", b"0")
     table = b"region,side,volume\nCA1,left,1287.675\n"
     fill.file(f"{base}/003/experiments/003_CT/resources/ASHS/files/volumes.csv", table)
-    staged(fill)
-
-
-def staged(fill):
-    """Leave a session in the prearchive, as a scanner would."""
-    # made of DICOM by whoever has the prearchive under test
 
 
 def central(fill):
-    """Fill in what is on the server of ``.central.cfg``."""
-    fill.put("/data/projects/OASIS3")
-    for name, count in (("ixi", 3), ("cs_schizbull08", 2)):
+    """Fill in what is on the server of ``.central.cfg``, which nobody has to log in to."""
+    for name in ("OASIS3", "ixi", "cs_schizbull08", "ABIDE"):
         fill.put(f"/data/projects/{name}")
-        for number in range(count):
-            base = f"/data/projects/{name}/subjects/{name}_{number}"
-            fill.put(base, gender="female")
-    for number in ("xnat_E02579", "xnat_E02580"):
-        base = f"/data/projects/cs_schizbull08/subjects/cs_schizbull08_0/experiments/{number}"
-        fill.put(base, xsiType="xnat:mrSessionData", ID=number)
-        fill.put(f"{base}/scans/anat", xsiType="xnat:mrScanData", type="anat")
-    session = "/data/projects/cs_schizbull08/subjects/cs_schizbull08_0/experiments/xnat_E02579"
-    fill.put(f"{session}/assessors/QC1", xsiType="xnat:qcAssessmentData", ID="xnat_E02580Q")
+        access = "protected" if name == "ABIDE" else "public"
+        fill.put(f"/data/projects/{name}/accessibility/{access}")
+    # as many as array_test counts
+    for number in range(584):
+        fill.put(f"/data/projects/ixi/subjects/ixi_{number:03}", gender="female")
+    fill.session("ixi", "ixi_000", "ixi_000_MR", {"1": ("T1", {})})
+    subjects = "/data/projects/cs_schizbull08/subjects"
+    for number in ("xnat_S02582", "xnat_S02583", "xnat_S02636"):
+        fill.put(f"{subjects}/{number}_label", ID=number)
+    voxels = {f"parameters/voxelRes/{axis}": "0.9375" for axis in "xyz"}
+    for subject, session, scan in (
+        ("xnat_S02582", "xnat_E02579", "anat"),
+        ("xnat_S02583", "NITRC_IR_E10539", "1"),
+        ("xnat_S02636", "xnat_E02685", "1"),
+    ):
+        base = f"{subjects}/{subject}_label/experiments/{session}_label"
+        fill.put(base, xsiType="xnat:mrSessionData", ID=session)
+        values = {f"xnat:mrScanData/{path}": value for path, value in voxels.items()}
+        fill.put(f"{base}/scans/{scan}", xsiType="xnat:mrScanData", type="anat", **values)
+    base = f"{subjects}/xnat_S02583_label/experiments/NITRC_IR_E10539_label"
+    fill.put(f"{base}/scans/2", xsiType="xnat:otherDicomScanData", type="localizer")
+    base = f"{subjects}/xnat_S02582_label/experiments/xnat_E02579_label"
+    fill.put(f"{base}/assessors/QC1", xsiType="xnat:qcAssessmentData", ID="xnat_E02580")
 
 
 def docker(fill):
     """Fill in what the suite's Docker image holds after its setup."""
+    fill.call("PUT", "/xapi/users/admin", json={"email": "fake@fake.fake"})
     fill.put("/data/projects/nosetests", alias="nosetests2")
     for number in range(3, 10):
         fill.put(f"/data/projects/nosetests{number}")
-
-
-def zipped(**members):
-    """Return a zip of texts."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
-    return target.getvalue()

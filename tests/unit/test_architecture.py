@@ -22,6 +22,7 @@ LAYERS = [
     "cache",
     "transfer",
     "search",
+    "jsonutil",
     "select",
     "cohort",
     "manage",

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from nipype_xnat.manage import Prearchive
+from nipype_xnat.manage import PreArchive
 from nipype_xnat.transport import Answer
 
 URI = "/prearchive/projects/P/20240101_000000/s"
@@ -35,7 +35,7 @@ class Scripted:
 @pytest.fixture
 def served():
     transport = Scripted()
-    return Prearchive(SimpleNamespace(transport=transport)), transport
+    return PreArchive(SimpleNamespace(transport=transport)), transport
 
 
 def test_services(served):

@@ -16,13 +16,11 @@ from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.server import answers, login
 from nipype_xnat.server.call import Call, HttpFailure
 
-VERSION = "1.8.10"
 BUILD = {
-    "version": VERSION,
     "buildNumber": "1",
     "buildDate": "Tue May 07 10:11:12 UTC 2024",
     "buildTimestamp": "1715076672000",
-    "commit": "v1.8.10-0-local",
+    "commit": "local",
     "sha": "local",
     "isDirty": "false",
     "timestamp": "1715076672000",
@@ -95,12 +93,13 @@ def username(call: Call) -> Response:
 
 def build_info(call: Call) -> Response:
     """Tell version and build."""
+    told = {"version": call.archive.site.version, **BUILD}
     if call.rest:
-        found = BUILD.get(call.rest)
+        found = told.get(call.rest)
         if found is None:
             raise HttpFailure(404, f"No build property named {call.rest}")
         return answers.plain(found, "text/plain")
-    return xapi_json(BUILD)
+    return xapi_json(told)
 
 
 def _shown(row: Any) -> dict[str, Any]:
