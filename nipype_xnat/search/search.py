@@ -139,6 +139,9 @@ class Search:
         table = Table(found, () if found else keys)
         if found:
             self._complain_of_dropped(table, keys)
+        if all(map(table.has_header, keys)):
+            # the engine adds columns of its own, such as quarantine_status
+            table = table.select(list(dict.fromkeys(keys)))
         return table.order_by(order_by, descending=True) if order_by and descending else table
 
     def _complain_of_dropped(self, table: Table, keys: Sequence[str]) -> None:

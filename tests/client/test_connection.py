@@ -1,6 +1,7 @@
 """Who logs in, how often, and what becomes of the secret."""
 
 import json
+import logging
 import multiprocessing
 import os
 import pickle
@@ -370,3 +371,28 @@ def test_the_account_that_is_switched_on_in_the_password_file(xnat_archive):
     with pytest.raises(ConfigurationError, match="no line that begins with") as told:
         Interface()
     assert "secret" not in str(told.value)
+
+
+def test_another_configuration_can_be_loaded(client, fill, tmp_path):
+    fill.put("/data/projects/P")
+    with Archive(tmp_path / "other", Site(durable=False)) as other, other.running() as url:
+        file = tmp_path / "other.json"
+        file.write_text(json.dumps({"server": url, "user": "admin", "password": "admin"}))
+        file.chmod(0o600)
+        assert client.select.projects().get() == ["P"]
+        with client.trace() as calls:
+            client.load_config(file)
+            assert client.select.projects().get() == []
+        assert {call.server for call in calls} == {url}
+        assert client.server == url
+        with pytest.raises(ConfigurationError):
+            client.load_config(tmp_path / "none.json")
+        assert client.server == url
+        client.disconnect()
+
+
+def test_the_level_of_logging(client):
+    client.set_logging(logging.DEBUG)
+    assert logging.getLogger("nipype_xnat").level == logging.DEBUG
+    client.set_logging()
+    assert logging.getLogger("nipype_xnat").level == logging.NOTSET

@@ -154,3 +154,41 @@ def test_the_document_is_what_was_asked(aged):
     query = Query.from_xml(text)
     assert (query.root, query.columns) == (MR, tuple(COLUMNS))
     assert str(query.criteria) == f"{MR}/AGE > 80"
+
+
+def test_a_search_without_columns_tells_all_fields(aged):
+    search = aged.select(MR)
+    asked = counted(aged)
+    table = search.where(f"{MR}/AGE > 35")
+    assert table.get(f"{MR}/LABEL") == ["M4", "M5", "M6"]
+    assert list(search.columns) == aged.inspect.datatypes(MR)
+    assert [entry.split("?")[0] for entry in asked[:2]] == [
+        f"GET /data/search/elements/{MR}",
+        "POST /data/search",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [("xnat:mrSessionData/AGE", "~", "3"), "AND"],
+        [("xnat:mrSessionData/AGE", ">"), "AND"],
+        [("AGE", ">", "3"), "AND"],
+        [("xnat:mrSessionData/AGE", ">", "3"), "XOR"],
+        [("xnat:mrSessionData/AGE", ">", "3"), ("xnat:mrSessionData/AGE", "<", "9")],
+        [("xnat:mrSessionData/AGE", ">", "3"), "AND", "OR"],
+        [[], "AND"],
+        "xnat:mrSessionData/AGE > 3 and (xnat:mrSessionData/AGE < 9",
+        "xnat:mrSessionData/AGE > 3)",
+        "AGE > 3",
+        "xnat:mrSessionData/AGE between 3",
+        "",
+        17,
+    ],
+)
+def test_criteria_of_a_wrong_structure_are_refused_before_any_request(aged, wrong):
+    asked = counted(aged)
+    for selectable in (aged.select("//experiments"), aged.select(MR, COLUMNS)):
+        with pytest.raises(CriteriaError):
+            selectable.where(wrong)
+    assert asked == []

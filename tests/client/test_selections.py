@@ -138,6 +138,9 @@ def test_what_is_iterated_can_be_told(client, subjects):
     client.manage.register_callback(lambda selection, element: told.append(element))
     found = list(subjects)
     assert told == found
+    client.manage.unregister_callback()
+    assert (list(subjects), client._callback) == (found, None)
+    assert len(told) == len(found)
 
 
 def test_elements_of_two_archives_differ(client):

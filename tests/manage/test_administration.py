@@ -141,3 +141,29 @@ def test_the_cache_and_copies(client, tmp_path):
     client.manage.schemas.add("xnat")
     copy = pickle.loads(pickle.dumps(client))
     assert copy.manage.schemas() == []
+
+
+def test_tags_and_the_account_s_own_cache(client, fill):
+    fill.put("/data/projects/P")
+    fill.put("/data/projects/P/subjects/S")
+    tags = client.manage.tags
+    assert tags() == []
+    client.select.project("P").subject("S").tag("seen")
+    assert tags() == client.select.tags() == ["seen"]
+    assert [subject.label() for subject in tags.get("seen").references()] == ["S"]
+    tags.delete("seen")
+    assert tags() == []
+    assert client.manage.users.resources() == []
+    fill.file("/data/user/cache/resources/mine/files/a.txt", b"a")
+    assert client.manage.users.resources() == ["mine"]
+
+
+def test_fields_of_the_schemas(client):
+    found = client.inspect.schemas.look_for("voxelRes", "xnat:mrScanData")
+    assert "xnat:mrScanData/parameters/voxelRes/x" in found
+    assert all(path.startswith("xnat:mrScanData/") for path in found)
+    assert client.inspect.schemas.look_for("xnat:mrScanData") == client.manage.schemas.paths(
+        "xnat:mrScanData"
+    )
+    assert list(client.manage.schemas()) == ["xnat"]
+    assert "xnat:subjectData/label" in client.inspect.schemas()["xnat:subjectData"]

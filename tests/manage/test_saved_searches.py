@@ -121,3 +121,37 @@ def test_mistakes_are_told_before_anything_is_kept(people):
     with pytest.raises(UsageError, match="needs a name"):
         searches.save(" ", SUBJECT, COLUMNS)
     assert searches.saved() == []
+
+
+def test_criteria_that_are_kept_narrow_searches_and_selections(people):
+    people.manage.search.save("men", SUBJECT, COLUMNS, MEN)
+    criteria = [(f"{SUBJECT}/GENDER_TEXT", "=", "gender"), "AND"]
+    people.manage.search.save_template("by_gender", SUBJECT, COLUMNS, criteria)
+    subjects = people.select("/projects/P/subjects")
+    assert subjects.where(query="men").get("label") == ["carl"]
+    women = subjects.where(template=("by_gender", {"gender": "F"}))
+    assert women.get("label") == ["ann", "bea"]
+    assert women == subjects.where([(f"{SUBJECT}/GENDER_TEXT", "=", "F"), "AND"])
+    # the columns are those of this search, not of the kept one
+    search = people.select(SUBJECT, [f"{SUBJECT}/GENDER_TEXT"])
+    assert search.where(query="men").data == [{"gender_text": "M"}]
+    assert len(search.where(template=("by_gender", {"gender": "F"}))) == 2
+
+
+def test_what_is_not_kept_narrows_nothing(people):
+    subjects = people.select("/projects/P/subjects")
+    people.manage.search.save("all", SUBJECT, COLUMNS)
+    with pytest.raises(NotFound):
+        subjects.where(query="none")
+    with pytest.raises(NotFound):
+        subjects.where(template=("none", {}))
+    with pytest.raises(UsageError, match="has no criteria"):
+        subjects.where(query="all")
+    for wrong in (subjects.where, lambda: subjects.where(MEN, query="all")):
+        with pytest.raises(UsageError, match="takes one of"):
+            wrong()
+
+
+def test_a_text_in_nested_form(people):
+    text = f"{SUBJECT}/GENDER_TEXT = M"
+    assert people.manage.search.eval_rpn_exp(text) == MEN
