@@ -69,22 +69,23 @@ class XpathStore:
             )
             answer = self._archive.transport.send(Request("GET", address, expect="json"))
             subjects = [row["ID"] for row in rows(answer)]
-        for name in [subjects] if isinstance(subjects, str) else subjects:
-            self._fetch(name)
+        self._fetch([subjects] if isinstance(subjects, str) else subjects)
 
     def update(self) -> None:
         """Fetch the documents that are here again."""
-        self.checkout(subjects=list(self._documents))
+        self._fetch(list(self._documents), fresh=True)
 
-    def _fetch(self, subject: str) -> None:
+    def _fetch(self, subjects: Iterable[str], fresh: bool = False) -> None:
         try:
             from lxml import etree
         except ImportError:
             raise UsageError("interface.xpath needs lxml", advice="pip install lxml") from None
-        address = Address.of("data", "subjects", subject).ask(format="xml")
-        document = self._archive.transport.send(Request("GET", address, expect="xml")).read()
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        self._documents[subject] = etree.fromstring(document, parser)
+        for subject in subjects:
+            address = Address.of("data", "subjects", subject).ask(format="xml")
+            request = Request("GET", address, expect="xml", fresh=fresh)
+            document = self._archive.transport.send(request).read()
+            self._documents[subject] = etree.fromstring(document, parser)
 
     # -- subjects
 

@@ -59,8 +59,12 @@ def abandon(session: _Endable) -> None:
 
 def end_abandoned() -> None:
     """End the sessions whose owners are gone."""
-    while _abandoned:
-        _abandoned.popleft().end()
+    while True:
+        try:
+            session = _abandoned.popleft()
+        except IndexError:  # all are taken, some perhaps by another thread meanwhile
+            return
+        session.end()
 
 
 def _end_all() -> None:

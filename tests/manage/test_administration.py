@@ -153,7 +153,6 @@ def test_tags_and_the_account_s_own_cache(client, fill):
     assert [subject.label() for subject in tags.get("seen").references()] == ["S"]
     tags.delete("seen")
     assert tags() == []
-    assert client.manage.users.resources() == []
     fill.file("/data/user/cache/resources/mine/files/a.txt", b"a")
     assert client.manage.users.resources() == ["mine"]
 
