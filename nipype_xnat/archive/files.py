@@ -83,11 +83,15 @@ class Gunzip:
         self._window = window
         self._inflate = zlib.decompressobj(wbits=window)
         self._rest = b""
+        self._begun = False
 
     def _more(self) -> bool:
         chunk = self._source.read(1 << 16)
         if not chunk:
+            if self._begun and not self._inflate.eof:
+                raise zlib.error("the packed content ends too early")
             return False
+        self._begun = True
         self._rest += self._inflate.decompress(chunk)
         while self._inflate.eof and self._inflate.unused_data:
             tail = self._inflate.unused_data

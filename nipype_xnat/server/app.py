@@ -38,6 +38,8 @@ _STATUS: list[tuple[type[errors.ArchiveError], int]] = [
 _FIREWALL = re.compile(r";|%3b|%2f|%5c|\\|%25|%2e|//|[^\x21-\x7e]", re.I)
 #: what Tomcat refuses raw in a request target
 _RAW = re.compile(r'[\[\]{}|^"<>\\` ]|[^\x21-\x7e]')
+#: what Tomcat refuses after decoding: NUL, and percent signs that begin no escape
+_UNDECODABLE = re.compile(r"%00|%(?![0-9a-fA-F]{2})")
 _DOTS = re.compile(r"(^|/)\.{1,2}(/|$)")
 _TUNNELLED = {"GET", "PUT", "DELETE", "HEAD", "POST"}
 _SAFE = {"GET", "HEAD"}
@@ -76,6 +78,8 @@ class Application:
         path, _, query = target.partition("?")
         if _RAW.search(query) or _RAW.search(path):
             return answers.container_failure(400, "Invalid character found in the request target")
+        if _UNDECODABLE.search(path):
+            return answers.container_failure(400, "Invalid URI")
         if _FIREWALL.search(path) or _DOTS.search(path):
             return answers.container_failure(500, "The request was rejected")
         context = self.archive.site.context

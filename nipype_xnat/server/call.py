@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -73,6 +74,20 @@ class _Whole:
         return data
 
 
+class _Unpacked:
+    """A body that arrived packed: what cannot be unpacked is the client's error."""
+
+    def __init__(self, source: Readable, window: int):
+        self._source = Gunzip(source, window)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read from the body."""
+        try:
+            return self._source.read(size)
+        except zlib.error as error:
+            raise HttpFailure(400, f"The body is not what its encoding says: {error}") from error
+
+
 def escape(text: str) -> str:
     """Escape a value as XNAT does before it uses one."""
     return text.translate(_ESCAPES)
@@ -138,7 +153,7 @@ class Call:
         if coding in {"gzip", "x-gzip", "deflate"}:
             # what arrives packed is seen unpacked by everybody; its size is not known then
             window = 15 if coding == "deflate" else 31
-            self.unpacked = cast("IO[bytes]", Gunzip(self.request.stream, window))
+            self.unpacked = cast("IO[bytes]", _Unpacked(self.request.stream, window))
         raw = self.request.query_string.decode("latin-1")
         pairs = parse_qsl(raw, keep_blank_values=True, encoding="utf-8", errors="replace")
         for name, value in pairs:
