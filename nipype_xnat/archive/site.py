@@ -27,6 +27,12 @@ class Site:
         Seconds until an unused log-in session ends.
     max_sessions : int
         Open log-in sessions allowed for one account.
+    max_failed_logins : int
+        Wrong passwords in a row until an account is locked; 0 never locks.
+    lockout : float
+        Seconds that a locked account stays locked.
+    token_life : float
+        Seconds that an alias token is good for.
     refuse_comma_lists : bool
         A test switch: refuse lists in paths with 400, as some proxies do.
     max_header : int
@@ -52,6 +58,9 @@ class Site:
     checksums: bool = True
     session_timeout: float = 15 * 60
     max_sessions: int = 1000
+    max_failed_logins: int = 20
+    lockout: float = 3600
+    token_life: float = 2 * 24 * 3600
     refuse_comma_lists: bool = False
     max_header: int = 8192
     id_width: int = 5

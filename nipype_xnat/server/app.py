@@ -7,16 +7,16 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote
 
 from werkzeug.wrappers import Request, Response
 
 from nipype_xnat.archive import errors
 from nipype_xnat.archive.archive import Archive
-from nipype_xnat.archive.people import GUEST, Person
 from nipype_xnat.server import answers, login
 from nipype_xnat.server.call import Call, HttpFailure, escape
+from nipype_xnat.server.handlers.siteconfig import stored
 from nipype_xnat.server.routes import build
+from nipype_xnat.server.rules import Rules
 from nipype_xnat.server.sessions import Sessions
 
 log = logging.getLogger("nipype_xnat.server")
@@ -42,7 +42,6 @@ _RAW = re.compile(r'[\[\]{}|^"<>\\` ]|[^\x21-\x7e]')
 _UNDECODABLE = re.compile(r"%00|%(?![0-9a-fA-F]{2})")
 _DOTS = re.compile(r"(^|/)\.{1,2}(/|$)")
 _TUNNELLED = {"GET", "PUT", "DELETE", "HEAD", "POST"}
-_SAFE = {"GET", "HEAD"}
 
 
 class Application:
@@ -56,9 +55,9 @@ class Application:
 
     def __init__(self, archive: Archive):
         self.archive = archive
-        self.sessions = Sessions(
-            archive.site.session_timeout, archive.site.max_sessions, archive.count_session
-        )
+        rules = Rules.of(archive.site)
+        rules.take(stored(archive.database))
+        self.sessions = Sessions(rules, archive.count_session)
         self.router = build()
 
     def __call__(
@@ -143,7 +142,7 @@ class Application:
 
     def _stamp(self, call: Call, response: Response) -> None:
         if call.session is not None and self.sessions.alive(call.session):
-            timeout = int(self.sessions.timeout * 1000)
+            timeout = int(self.sessions.rules.timeout * 1000)
             response.headers.add(
                 "Set-Cookie",
                 f'SESSION_EXPIRATION_TIME="{int(time.time() * 1000)},{timeout}"; Version=1; Path='
@@ -163,11 +162,3 @@ def _headless(response: Response) -> Response:
         response.automatically_set_content_length = False
         response.headers["Content-Length"] = str(length)
     return response
-
-
-def raw_segment(text: str) -> str:
-    """Decode a path segment where XNAT decodes it."""
-    return unquote(text)
-
-
-__all__ = ["GUEST", "Application", "Person", "raw_segment"]

@@ -43,8 +43,12 @@ def check(call: Call, login: str, password: str) -> Person | None:
             .first()
         )
         if row is not None:
+            if call.sessions.locked(account):
+                return None
             if people.check_password(row["password"], password):
+                call.sessions.succeeded(account)
                 return people.person(connection, account)
+            call.sessions.failed(account)
             return None
         token = (
             connection.execute(sa.select(s.token).where(s.token.c.alias == account))
@@ -94,7 +98,7 @@ def identify(call: Call) -> Response | None:
         return None
     if call.path.rstrip("/").endswith("/services/auth"):
         return None
-    if not call.archive.site.require_login:
+    if not call.sessions.rules.require_login:
         enter(call, GUEST)
         return None
     if is_browser(call):
@@ -119,7 +123,7 @@ def to_login_page(call: Call) -> Response:
 
 def front_page(call: Call) -> Response:
     """Answer anything outside the interface: the log-in page, or a word of welcome."""
-    guests = not call.archive.site.require_login
+    guests = not call.sessions.rules.require_login
     if guests and call.person.guest and call.path in {"", "/"}:
         page = (
             "<!DOCTYPE html>\n<html><head><title>XNAT archive</title></head><body>"

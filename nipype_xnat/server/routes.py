@@ -17,6 +17,7 @@ from nipype_xnat.server.handlers import (
     saving,
     search,
     settings,
+    siteconfig,
     staging,
     users,
 )
@@ -138,7 +139,7 @@ def _directed(handler: Handler, direction: str) -> Handler:
 def plain() -> list[Route]:
     """List the routes that have no ``/archive`` form, without their prefixes."""
     return [
-        Route("/JSESSION", account.jsession, ("GET", "POST", "PUT", "DELETE")),
+        Route("/JSESSION", account.jsession, ("GET", "POST", "DELETE")),
         Route("/auth", account.auth, _READ),
         Route("/services/auth", account.services_auth, ("GET", "POST", "PUT")),
         Route("/services/tokens", account.tokens, _READ),
@@ -163,7 +164,7 @@ def xapi() -> list[Route]:
     return [
         Route("/xapi/users/username", account.username, _READ),
         Route("/xapi/siteConfig/buildInfo", account.build_info, _READ),
-        Route("/xapi/siteConfig", introspect.site_config, ("GET", "POST", "PUT")),
+        Route("/xapi/siteConfig", siteconfig.site_config, ("GET", "POST", "PUT")),
         Route("/xapi/users", users.xapi, ("GET", "POST", "PUT", "DELETE")),
         Route("/xapi/access/projects", users.access_projects, _READ),
         Route("/xapi/schemas", introspect.schema_list, _READ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from nipype_xnat.archive.errors import NotLoggedIn
 from nipype_xnat.archive.people import Person
+from nipype_xnat.server.rules import Rules
 
 
 @dataclass
@@ -29,25 +30,24 @@ class Sessions:
 
     Parameters
     ----------
-    timeout : float
-        Seconds without use until one ends.
-    limit : int
-        How many one account may have.
+    rules : Rules
+        How long they live, how many one account may have, when it is locked.
     counted : callable
         Told of every opening (True) and end (False).
     """
 
-    def __init__(self, timeout: float, limit: int, counted: Callable[[bool], None]):
-        self.timeout = timeout
-        self._limit = limit
+    def __init__(self, rules: Rules, counted: Callable[[bool], None]):
+        self.rules = rules
         self._counted = counted
         self._open: dict[str, Session] = {}
+        #: by login: how often a log-in failed in a row, and when it did last
+        self._failed: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._swept = 0.0
 
     def _expire(self, now: float) -> None:
         self._swept = now
-        dead = [key for key, one in self._open.items() if now - one.used > self.timeout]
+        dead = [key for key, one in self._open.items() if now - one.used > self.rules.timeout]
         for key in dead:
             del self._open[key]
             self._counted(False)
@@ -58,12 +58,32 @@ class Sessions:
         with self._lock:
             self._expire(now)
             held = sum(one.person.login == person.login for one in self._open.values())
-            if held >= self._limit and not person.guest:
+            if held >= self.rules.sessions and not person.guest:
                 raise NotLoggedIn("Maximum sessions for this user exceeded")
             session = Session(secrets.token_hex(16).upper(), person, now)
             self._open[session.id] = session
         self._counted(True)
         return session
+
+    def failed(self, login: str) -> None:
+        """Note that somebody gave a wrong password for an account."""
+        with self._lock:
+            count = self._failed.get(login, (0, 0.0))[0]
+            self._failed[login] = (count + 1, time.monotonic())
+
+    def succeeded(self, login: str) -> None:
+        """Forget the failures of an account."""
+        with self._lock:
+            self._failed.pop(login, None)
+
+    def locked(self, login: str) -> bool:
+        """Tell whether too many log-ins to an account have failed lately."""
+        with self._lock:
+            count, last = self._failed.get(login, (0, 0.0))
+            if time.monotonic() - last > self.rules.lockout:
+                self._failed.pop(login, None)
+                return False
+            return 0 < self.rules.failures <= count
 
     def get(self, key: str | None) -> Session | None:
         """Give a live session, and note that it was used."""
@@ -72,7 +92,7 @@ class Sessions:
         now = time.monotonic()
         with self._lock:
             session = self._open.get(key)
-            late = session is not None and now - session.used > self.timeout
+            late = session is not None and now - session.used > self.rules.timeout
             # each request asks; looking at all of them each time would grow with their number
             if late or now - self._swept > 1:
                 self._expire(now)

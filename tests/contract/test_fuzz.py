@@ -160,6 +160,11 @@ def _zip(*names):
     return out.getvalue()
 
 
+def _part(name):
+    head = f'Content-Disposition: form-data; name="f"; filename="{name}"'
+    return f"--b\r\n{head}\r\n\r\nx\r\n--b--\r\n".encode()
+
+
 def _tar_of_links():
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -200,15 +205,16 @@ BODIES = (
     b'<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat"><xnat:date>x</xnat:date>'
     b"<xnat:scans><xnat:scan/></xnat:scans></xnat:MRSession>",
     b'<xnat:MRScan xmlns:xnat="http://nrg.wustl.edu/xnat" ID="../9"/>',
-    b'<xnat:ResourceCatalog xmlns:xnat="http://nrg.wustl.edu/xnat" label="../x" URI="/etc/passwd"/>',
+    b'<xnat:ResourceCatalog xmlns:xnat="http://nrg.wustl.edu/xnat" label="../x"'
+    b' URI="/etc/passwd"/>',
     b'<xnat:Project xmlns:xnat="http://nrg.wustl.edu/xnat" ID="fuzzed"><xnat:aliases>'
     b"<xnat:alias/></xnat:aliases></xnat:Project>",
     b'<xdat:bundle xmlns:xdat="http://nrg.wustl.edu/security" ID="x"/>',
     b'<xdat:bundle xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>xnat:'
     b"subjectData</xdat:root_element_name><xdat:search_where/></xdat:bundle>",
-    b'--b\r\nContent-Disposition: form-data; name="f"; filename="../../out.txt"\r\n\r\nx\r\n--b--\r\n',
-    b'--b\r\nContent-Disposition: form-data; name="f"; filename="C:\\\\out.txt"\r\n\r\nx\r\n--b--\r\n',
-    b'--b\r\nContent-Disposition: form-data; name="f"; filename="a\x00b"\r\n\r\nx\r\n--b--\r\n',
+    _part("../../out.txt"),
+    _part("C:\\\\out.txt"),
+    _part("a\x00b"),
     b"--b\r\n\r\nx",
     b"--b--",
     _zip(
@@ -369,7 +375,7 @@ ENTRIES = [r for r in ROUTER.routes if not r.template.startswith(("/REST", "/dat
 
 @pytest.mark.parametrize("route", ENTRIES, ids=lambda route: route.template)
 def test_whatever_is_sent_is_answered(route, prey):
-    archive, url, states, cookies, watch, trouble = prey
+    _, url, states, cookies, watch, trouble = prey
     state = states[-1]
     if state.ask("GET", WHOLE).status_code != 200:
         # what was asked of another route has removed it

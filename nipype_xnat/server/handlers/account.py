@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
-from nipype_xnat.archive import values
 from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.server import answers, login
 from nipype_xnat.server.call import Call, HttpFailure
@@ -27,7 +26,6 @@ BUILD = {
     "Application-Name": "XNAT",
     "Manifest-Version": "1.0",
 }
-_TOKEN_LIFE = 2 * 24 * 3600
 
 
 def jsession(call: Call) -> Response:
@@ -177,15 +175,10 @@ def _issue(call: Call, rest: list[str]) -> Response:
                 secret=secrets.token_urlsafe(48),
                 login=owner,
                 created=now,
-                expires=now + _TOKEN_LIFE,
+                expires=now + call.sessions.rules.token_life,
             )
         )
         row = (
             connection.execute(sa.select(s.token).where(s.token.c.alias == alias)).mappings().one()
         )
         return answers.plain(json.dumps(_shown(row)), "application/json")
-
-
-def stamp() -> str:
-    """Say what time it is."""
-    return values.now()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,21 +16,6 @@ from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import listings
 from nipype_xnat.server.handlers.account import xapi_json
-
-STARTED = time.time()
-_SITE_DEFAULTS: dict[str, Any] = {
-    "siteId": "XNAT",
-    "siteDescriptionType": "Text",
-    "requireLogin": True,
-    "sessionTimeout": "15 minutes",
-    "aliasTokenTimeout": "2 days",
-    "enableCsrfToken": True,
-    "checksums": True,
-    "uiAllowNonAdminProjectCreation": True,
-    "securityAllowNonPrivateProjects": True,
-    "restrictUserListAccessToAdmins": False,
-    "zipCompressionMethod": 0,
-}
 
 
 def search_elements(call: Call) -> Response:
@@ -209,64 +193,6 @@ def schema_file(call: Call) -> Response:
     if prefix is None:
         return answers.container_failure(404)
     return answers.plain(schemas.document(call.archive.dictionary, prefix), "text/xml")
-
-
-def site_config(call: Call) -> Response:
-    """Show, or set, the settings of the site."""
-    site = call.archive.site
-    found = dict(_SITE_DEFAULTS)
-    found.update(
-        siteId=site.site_id,
-        requireLogin=site.require_login,
-        checksums=site.checksums,
-        siteUrl=call.request.host_url.rstrip("/") + site.context,
-    )
-    with call.archive.reading(call.person) as elements:
-        rows = elements.connection.execute(
-            sa.select(s.setting.c.name, s.setting.c.value).where(s.setting.c.scope == "@site")
-        )
-        found.update({row[0]: row[1] for row in rows})
-    if call.method in {"POST", "PUT"}:
-        return _set_site_config(call)
-    if call.rest.startswith("uptime"):
-        seconds = int(time.time() - STARTED)
-        if call.rest.endswith("display"):
-            return answers.plain(f"{seconds} seconds", "text/plain")
-        parts = {
-            "days": seconds // 86400,
-            "hours": seconds // 3600 % 24,
-            "minutes": seconds // 60 % 60,
-            "seconds": seconds % 60,
-        }
-        return xapi_json({name: str(value) for name, value in parts.items()})
-    if call.person.guest:
-        found = {name: found[name] for name in ("siteId", "requireLogin", "siteDescriptionType")}
-    if call.rest.startswith("values/"):
-        names = call.rest.partition("/")[2].split(",")
-        return xapi_json({name: found[name] for name in names if name in found})
-    if call.rest:
-        if call.rest not in found:
-            raise HttpFailure(404)
-        return xapi_json(found[call.rest])
-    return xapi_json(found)
-
-
-def _set_site_config(call: Call) -> Response:
-    import json
-
-    if not call.person.admin:
-        raise HttpFailure(403)
-    data = call.body()
-    try:
-        given = {call.rest: data.decode()} if call.rest else json.loads(data or b"{}")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise HttpFailure(400, str(error)) from error
-    if not isinstance(given, dict):
-        raise HttpFailure(400)
-    with call.archive.changing(call.person) as elements:
-        for name, value in given.items():
-            elements.set_setting("@site", str(name), str(value))
-    return xapi_json(None)
 
 
 def plugins(call: Call) -> Response:

@@ -1,0 +1,267 @@
+"""Every route, every method, every role: what the policy says is what happens.
+
+What is refused changes nothing and tells nothing of what may not be read; what is
+allowed is not refused. After each change the archive is wound back.
+"""
+
+import json
+import sqlite3
+
+import pytest
+import requests
+
+from nipype_xnat.archive import Archive, Site
+
+from . import policy
+from .conftest import OTHER
+from .route_map import ROUTER
+from .table import State, search
+
+SECRET = "secret-of-the-project"
+ROLES = ("admin", "owner", "member", "collaborator", "stranger", "guest")
+#: who is asked in projects of which accessibility: members are the same in all
+CASES = [(role, "private") for role in ROLES] + [
+    (role, access) for role in ("stranger", "guest") for access in ("protected", "public")
+]
+NAMES = {
+    "project": "{p}",
+    "subject": "{s1}",
+    "session": "{e1}",
+    "experiment": "{e1}",
+    "assessor": "{a1}",
+    "scan": "1",
+    "recon": "RC1",
+    "resource": "R1",
+    "login": "admin",
+    "type": "xnat:mrSessionData",
+    "name": "nosuch",
+    "search": "xs1",
+}
+XML = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
+BUNDLE = search("xnat:subjectData", ["xnat:subjectData/GROUP", "xnat:subjectData/SUBJECT_LABEL"])
+NEW = {
+    "/projects": f'<xnat:Project ID="NEW1" {XML}/>',
+    "/subjects": f'<xnat:Subject label="NEW1" {XML}/>',
+    "/experiments": f'<xnat:MRSession label="NEW1" {XML}><xnat:subject_ID>{{s1}}</xnat:subject_ID>'
+    "</xnat:MRSession>",
+    "/scans": f'<xnat:MRScan ID="NEW1" {XML}/>',
+    "/reconstructions": f'<xnat:ReconstructedImage ID="NEW1" {XML}/>',
+    "/assessors": f'<xnat:QCManualAssessment label="NEW1" {XML}/>',
+    "/resources": f'<xnat:ResourceCatalog label="NEW1" {XML}/>',
+    "/search": BUNDLE,
+}
+DOWNLOAD = '{"sessions": ["{e1}"], "scan_types": ["T1w"]}'
+
+
+class Prey(State):
+    """A state whose texts are secret, with something of everything."""
+
+    def _fill(self):
+        super()._fill()
+        front = "/data/projects/{p}/subjects/"
+        self.ask("PUT", f"/data/projects/{{p}}?description={SECRET}", 200)
+        self.ask("PUT", f"{front}S1?group={SECRET}", 200)
+        self.ask("PUT", f"/data/experiments/{{e1}}?note={SECRET}", 200)
+        self.ask("PUT", f"/data/experiments/{{e1}}/scans/1?note={SECRET}", 200)
+        self.ask("PUT", f"/data/experiments/{{a1}}?note={SECRET}", 200)
+        self.ask("PUT", "/data/experiments/{e1}/reconstructions/RC1", 200)
+        one = "/data/experiments/{e1}"
+        for place in (
+            "/data/projects/{p}", front + "S1", one, one + "/scans/1",
+            one + "/reconstructions/RC1/in", one + "/reconstructions/RC1/out",
+            one + "/assessors/{a1}/in", one + "/assessors/{a1}/out", "/data/experiments/{a1}",
+        ):  # fmt: skip
+            path = f"{place}/resources/R1/files/{SECRET}.txt?inbody=true"
+            self.ask("PUT", path, 200, data=SECRET.encode())
+        self.ask("PUT", "/data/projects/{p}/config/tool/file?inbody=true", 201, data=SECRET)
+        self.ask("PUT", "/data/projects/{p}/searches/xs1?inbody=true", 200, data=BUNDLE)
+
+
+class Rewind:
+    """Winds an archive back to what it was."""
+
+    def __init__(self, archive):
+        self.archive = archive
+        self.memory = sqlite3.connect(":memory:", check_same_thread=False)
+        with self._file() as file:
+            file.backup(self.memory)
+        self.files = {
+            path: path.read_bytes()
+            for path in (archive.root / "files").rglob("*")
+            if path.is_file()
+        }
+        self.before = self.now()
+
+    def _file(self):
+        return sqlite3.connect(self.archive.root / "archive.sqlite", timeout=30)
+
+    def now(self):
+        """Give everything that the archive knows, as text."""
+        with self._file() as file:
+            found = "\n".join(file.iterdump())
+        file.close()
+        return found
+
+    def back(self):
+        """Bring the beginning back."""
+        with self._file() as file:
+            self.memory.backup(file)
+        file.close()
+        for path, content in self.files.items():
+            if not path.exists():
+                path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory):
+    if OTHER:
+        pytest.skip("accounts are made and the archive is wound back")
+    site = Site(durable=False, require_login=False)
+    with Archive(tmp_path_factory.mktemp("people") / "archive", site) as archive:
+        for role in ROLES[1:5]:
+            archive.add_user(f"ct_{role}", "secret")
+        with archive.running() as url:
+            state = Prey(url, ("admin", "admin"))
+            clients = {"admin": state.http, "guest": requests.Session()}
+            for role, group in (
+                ("owner", "Owners"), ("member", "Members"), ("collaborator", "Collaborators"),
+                ("stranger", None),
+            ):  # fmt: skip
+                if group:
+                    state.ask("PUT", f"/data/projects/{{p}}/users/{group}/ct_{role}", 200)
+                clients[role] = requests.Session()
+                clients[role].post(url + "/data/JSESSION", auth=(f"ct_{role}", "secret"))
+            for client in clients.values():
+                client.headers["User-Agent"] = "contract"
+            rewinds = {}
+            for access in ("public", "protected", "private"):
+                state.ask("PUT", f"/data/projects/{{p}}/accessibility/{access}", 200)
+                rewinds[access] = Rewind(archive)
+            yield state, clients, rewinds
+
+
+def plain(template):
+    """Take the entry off a template."""
+    return template.removeprefix("/data")
+
+
+def concrete(method, template):
+    """Make a request of a route that does something when it is allowed: (path, body)."""
+    names = dict(NAMES)
+    if "/assessors/{experiment}" in template:
+        names["experiment"] = "{a1}"
+    path = template
+    for name, value in names.items():
+        path = path.replace("{" + name + "}", value)
+    tail = "/" + template.rsplit("/", 1)[-1]
+    if template.endswith("/files"):
+        if method in {"PUT", "POST"}:
+            return path + "/new.txt?inbody=true", b"new"
+        return (path + f"/{SECRET}.txt" if method == "DELETE" else path + "?format=json"), None
+    if template.endswith("/resources/{resource}"):
+        if method == "PUT":
+            return path.replace("/R1", "/NEW1"), None
+        return path, b"<x/>" if method == "POST" else None
+    if method == "POST" and tail in NEW:
+        return path + "?format=json", NEW[tail]
+    if template.startswith("/xapi/users"):
+        return {
+            "GET": (path + ("" if "username" in path else "/profile"), None),
+            "POST": (path, '{"username": "new1", "password": "p"}'),
+            "PUT": (path + "/ct_owner", '{"lastName": "N"}'),
+            "DELETE": (path + "/active/nobody", None),
+        }[method]
+    if template == "/xapi/siteConfig" and method != "GET":
+        return path, '{"siteDescriptionText": "x"}'
+    if template.startswith("/xapi/archive/") and method == "POST":
+        return path, DOWNLOAD
+    if template.endswith("/accessibility") and method == "PUT":
+        return path + "/public", None
+    if template.endswith("{project}/users"):
+        who = {"PUT": "/Members/ct_stranger", "DELETE": "/Members/ct_member"}
+        return path + who.get(method, "?format=json"), None
+    if template.endswith("/config"):
+        if template.startswith("/data/config") and method in {"GET", "DELETE"}:
+            return path, None
+        body = b"text" if method in {"PUT", "POST"} else None
+        return path + "/tool/file?inbody=true&format=json", body
+    if template.endswith(("/searches/{search}", "/saved/{search}")):
+        if method == "PUT":
+            return path.replace("xs1", "new1") + "?inbody=true", BUNDLE
+        return path, None
+    if template.endswith("/tokens"):
+        return path + "/issue", None
+    if template.endswith("/catalog"):
+        return path + "?resource=/archive/experiments/{e1}&options=populateStats", None
+    if template.startswith("/data/user/cache"):
+        return path + "/X" + ("/files/a.txt?inbody=true" if method == "POST" else ""), b"x"
+    if template == "/data/search/elements/{type}":
+        return path + "?format=json", None
+    if method == "PUT":
+        if template == "/data/projects/{project}":
+            return path + "?keywords=x", None
+        return path + "?note=x&group=y", None
+    return path + ("?format=json" if method == "GET" else ""), None
+
+
+def requests_of():
+    """List all requests: every route below /data and /xapi, with each of its methods."""
+    for route in ROUTER.routes:
+        if route.template.startswith(("/REST", "/data/archive")):
+            continue
+        for method in route.methods:
+            yield method, route.template
+
+
+#: where a refusal is told by 200: uploads without rights are dropped without a word
+DROPPED = {"PUT", "POST"}
+
+
+@pytest.mark.parametrize("role, access", CASES)
+def test_every_route_obeys_the_policy(role, access, peopled):
+    state, clients, rewinds = peopled
+    rewind = rewinds[access]
+    rewind.back()
+    held = policy.rights(role, access)
+    wrong = []
+    for method, template in requests_of():
+        right = policy.asked(method, plain(template))
+        if right is None or template == "/data/JSESSION":
+            continue
+        path, body = concrete(method, template)
+        body = state.fill(body) if isinstance(body, str) else body
+        headers = {"Content-Type": "text/xml"} if body and str(body).startswith("<") else {}
+        if template.startswith("/xapi") and body:
+            headers = {"Content-Type": "application/json"}
+        answer = clients[role].request(
+            method, state.url + state.fill(path), data=body, headers=headers, allow_redirects=False
+        )
+        told = f"{method} {template} wants {right}: {answer.status_code}"
+        after = rewind.now() if method != "GET" or "issue" in path else rewind.before
+        changed = after != rewind.before
+        if changed:
+            rewind.back()
+        if SECRET in answer.text and "read" not in held and not _knows(path, right, held):
+            wrong.append(told + " tells what may not be read")
+        if right in {"open", "filtered"}:
+            if changed or answer.status_code in {405, 500}:
+                wrong.append(told + (" and changes something" if changed else ""))
+        elif right in held:
+            if answer.status_code in {401, 403, 405, 500}:
+                wrong.append(told + f" though it is allowed: {_words(answer)}")
+        else:
+            dropped = template.endswith("/files") and method in DROPPED and not answer.text
+            if answer.status_code < 400 and not dropped:
+                wrong.append(told + f" though it is refused: {_words(answer)}")
+            if changed:
+                wrong.append(told + " and changes something")
+    assert not wrong, "\n".join(wrong)
+
+
+def _knows(path, right, held):
+    # the description of a protected project is known to everybody
+    return right in {"know", "filtered"} and "know" in held and "/projects" in path
+
+
+def _words(answer):
+    return json.dumps(answer.text[-300:])
