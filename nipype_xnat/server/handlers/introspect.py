@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import listings
 from nipype_xnat.server.handlers.account import xapi_json
+
+STARTED = time.time()
 
 
 def search_elements(call: Call) -> Response:
