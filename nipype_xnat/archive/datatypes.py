@@ -285,7 +285,7 @@ class Dictionary:
         for name in reversed(datatype.lineage):
             prefix = name.partition(":")[0]
             for item in self._types[name].own:
-                self._place(datatype, item.path, prefix)
+                self._place(datatype, item, prefix)
                 if isinstance(item, Field):
                     datatype.fields[item.path] = item
                 elif isinstance(item, Repeated):
@@ -295,8 +295,10 @@ class Dictionary:
                     self._expand(datatype, item, (*above, datatype.name))
         datatype.lower.update({path.lower(): item for path, item in datatype.fields.items()})
 
-    def _place(self, datatype: DataType, path: str, prefix: str) -> None:
-        names = path.split("/")
+    def _place(self, datatype: DataType, item: Declared, prefix: str) -> None:
+        names = item.path.split("/")
+        if isinstance(item, Field):
+            names = [step.name for step in item.steps if not step.attribute]
         for count in range(1, len(names) + 1):
             part = "/".join(names[:count])
             datatype.order.setdefault(part, len(datatype.order))

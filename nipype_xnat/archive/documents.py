@@ -335,7 +335,8 @@ def _write(tag: _Tag, depth: int, hidden: bool, out: list[str]) -> None:
         out.append(f"{pad}<{tag.name}{attributes}/>")
         return
     if not tag.children:
-        text = f"{comment}{escape(tag.text)}"
+        # an element without a text must stay without one, blanks included
+        text = f"{comment}{escape(tag.text)}" if tag.text else comment.strip()
         out.append(f"{pad}<{tag.name}{attributes}>{text}</{tag.name}>")
         return
     out.append(f"{pad}<{tag.name}{attributes}>{comment}{escape(tag.text)}")

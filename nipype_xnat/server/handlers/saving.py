@@ -247,7 +247,7 @@ def save_experiment(
         if session is None:
             raise HttpFailure(404, "Unable to identify the session of the assessor.")
         columns["session_pk"] = session.pk
-    else:
+    elif datatype.is_a("xnat:subjectAssessorData") or draft.subject or subject is not None:
         if subject is None and draft.subject:
             subject = elements.subject(project, draft.subject)
             if subject is None:
