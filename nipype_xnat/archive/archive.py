@@ -17,6 +17,7 @@ from nipype_xnat.archive import datatypes, people, values
 from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.errors import ReadOnly, Refused
 from nipype_xnat.archive.people import Person
+from nipype_xnat.archive.query.kept import KeptTables
 from nipype_xnat.archive.site import Site
 from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.archive.storage.blobs import Blobs
@@ -79,6 +80,7 @@ class Archive:
         self._claim: IO[str] | None = None
         self._guard = threading.Lock()
         self.dictionary = datatypes.load(tuple(self.site.datatypes))
+        self.kept_tables = KeptTables()
         self.requests: deque[Logged] = deque(maxlen=1_000_000)
         #: log-in sessions opened and ended since the archive was made
         self.logins = 0
@@ -217,6 +219,7 @@ class Archive:
                 connection.execute(table.delete())
             self._first_account(connection)
         self.blobs.clear()
+        self.kept_tables.clear()
         self.requests.clear()
 
     def running(

@@ -31,6 +31,8 @@ TYPES = {
     "xar": "application/xar",
     "jpeg": "image/jpeg",
 }
+#: the forms that a table has
+TABLES = ("json", "csv", "xml", "html")
 _STATUS = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -154,8 +156,12 @@ def _json(found: Table) -> Iterator[bytes]:
     named = [(f"{_quoted(name)}: ", place) for name, place in places.items()]
 
     def record(row: Sequence[Any]) -> str:
-        cells = [front + _quoted(cell(row[place])) for front, place in named if place < len(row)]
+        cells = [front + _quoted(write(row, place)) for front, place in named if place < len(row)]
         return "{" + ", ".join(cells) + "}"
+
+    def write(row: Sequence[Any], place: int) -> str:
+        text = cell(row[place])
+        return _milliseconds(text) if text and place in found.times else text
 
     def pieces() -> Iterator[str]:
         yield '{"ResultSet":{'
@@ -165,15 +171,27 @@ def _json(found: Table) -> Iterator[bytes]:
         for number, row in enumerate(found.rows):
             yield ("," if number else "") + record(row)
         yield "]"
-        for name, value in found.extra.items():
-            yield f",{json.dumps(name)}:{json.dumps(value)}"
-        if found.total is not None:
-            yield f',"totalRecords":{json.dumps(found.total)}'
-        if found.title:
-            yield f',"title":{json.dumps(found.title)}'
+        for name, value in _facts(found).items():
+            # what is a document already is not put into quotes
+            known = value if value.startswith("{") else json.dumps(value)
+            yield f", {json.dumps(name)}: {known}"
         yield "}}"
 
     return _batches(pieces())
+
+
+def _facts(found: Table) -> dict[str, str]:
+    facts = {name: str(value) for name, value in found.extra.items()}
+    if found.total is not None:
+        facts["totalRecords"] = found.total
+    if found.title:
+        facts["title"] = found.title
+    return facts
+
+
+def _milliseconds(time: str) -> str:
+    clock, _, fraction = time.partition(".")
+    return f"{clock}.{fraction:0<3.3}"
 
 
 def _csv(found: Table) -> Iterator[bytes]:
@@ -189,33 +207,52 @@ def _csv(found: Table) -> Iterator[bytes]:
     return _batches(pieces())
 
 
+def _in_markup(value: Any) -> str:
+    # XNAT leaves ampersands as they are: what came in a request was escaped on its way in
+    return _BREAKS.sub(" ", cell(value)).replace(">", "&gt;").replace("<", "&lt;")
+
+
 def _xml(found: Table) -> Iterator[bytes]:
+    known = {entry["key"]: entry for entry in found.properties}
+
+    def attributes(facts: Iterable[tuple[str, Any]]) -> str:
+        return "".join(f' {name}="{escape(str(value))}"' for name, value in facts)
+
     def pieces() -> Iterator[str]:
-        total = f' totalRecords="{found.total}"' if found.total is not None else ""
-        title = f' title="{escape(found.title)}"' if found.title else ""
-        yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{title}{total}>\n<results>'
-        yield "<columns>"
+        yield f"<ResultSet{attributes(_facts(found).items())}><results><columns>"
         for name in found.columns:
-            yield f"<column>{escape(name)}</column>"
-        yield "</columns>\n<rows>\n"
+            facts = [(k, v) for k, v in known.get(name, {}).items() if k != "key"]
+            yield f"<column{attributes(facts)}>{escape(name)}</column>"
+        yield "</columns>\n<rows>"
         for row in found.rows:
-            cells = "".join(f"<cell>{escape(cell(value))}</cell>" for value in row)
+            cells = "".join(f"<cell>{_in_markup(value)}</cell>" for value in row)
             yield f"<row>{cells}</row>\n"
-        yield "</rows></results></ResultSet>\n"
+        yield "</rows></results></ResultSet>"
 
     return _batches(pieces())
 
 
 def _html(found: Table) -> Iterator[bytes]:
+    roots = {
+        entry["key"]: entry["serverRoot"] for entry in found.properties if "serverRoot" in entry
+    }
+
+    def shown(name: str, value: Any) -> str:
+        text = _in_markup(value)
+        return f"<a href='{roots[name]}{text}'>{text}</a>" if name in roots else text
+
     def pieces() -> Iterator[str]:
         yield (
             '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body>'
-            "<table><thead><tr>"
+            '<table class="x_rs_t" cellpadding="0" cellspacing="0">'
+            '\n<thead class="x_rs_thead">\n<tr class="x_rs_tr_head">'
         )
         yield "".join(f"<th>{escape(name)}</th>" for name in found.columns)
-        yield "</tr></thead><tbody>"
-        for row in found.rows:
-            yield "<tr>" + "".join(f"<td>{escape(cell(v))}</td>" for v in row) + "</tr>"
-        yield "</tbody></table></body></html>\n"
+        yield '</tr>\n</thead>\n<tbody id="dataRows">\n'
+        for number, row in enumerate(found.rows):
+            yield f'<tr class="x_rs_tr_data {"even" if number % 2 else "odd"}">\n'
+            cells = (shown(name, value) for name, value in zip(found.columns, row, strict=False))
+            yield "".join(f"<td>{text}</td>" for text in cells) + "</tr>"
+        yield "</tbody>\n</table></body></html>"
 
     return _batches(pieces())

@@ -14,6 +14,7 @@ from nipype_xnat.server.handlers import (
     listings,
     prearchive,
     projects,
+    saved_searches,
     saving,
     search,
     settings,
@@ -81,7 +82,7 @@ def tree() -> list[Route]:
         Route("/scan_types", projects.values_of("scan_types"), _READ),
         Route("/scanners", projects.values_of("scanners"), _READ),
         Route("/investigators", projects.values_of("investigators"), _READ),
-        Route(_P + "/searches/{search}", search.saved, _ELEMENT),
+        Route(_P + "/searches/{search}", saved_searches.saved, _ELEMENT),
     ]
     listed = _by_method(listings.project_experiments, saving.post_experiment)
     routes.append(Route(_P + "/experiments", listed, _LIST))
@@ -151,8 +152,8 @@ def plain() -> list[Route]:
         Route("/prearchive/projects", prearchive.listing, _READ),
         Route("/search/elements", introspect.search_elements, _READ),
         Route("/search/elements/{type}", introspect.search_fields, _READ),
-        Route("/search/saved", search.saved_list, _READ),
-        Route("/search/saved/{search}", search.saved, _ELEMENT),
+        Route("/search/saved", saved_searches.listed, _READ),
+        Route("/search/saved/{search}", saved_searches.saved, _ELEMENT),
         Route("/search/{name}", search.cached, _READ),
         Route("/users", users.listing, _READ),
         Route("/services/refresh/catalog", projects.refresh, ("POST", "PUT")),

@@ -545,7 +545,7 @@ ROWS = [
                 "GET",
                 "/data/projects/{p2}/subjects?format=json",
                 200,
-                {"count": 1, "row": {"ID": "{s1}", "label": "OTHER", "project": "{p2}"}},
+                {"count": 1, "row": {"ID": "{s1}", "label": "OTHER", "project": "{p}"}},
             ),
             ("GET", "/data/projects/{p2}/subjects/OTHER?format=json", 200),
             (

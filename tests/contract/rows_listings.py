@@ -363,7 +363,7 @@ ROWS = [
         "C dax",
         expect={
             "count": 4,
-            "no_member": ["totalRecords"],
+            "member": ["totalRecords"],
             "row": {"xnat:imagescandata/type": "T2/a,b"},
         },
     ),
@@ -443,8 +443,8 @@ ROWS = [
         "GET",
         E1 + "/scans?type=T1w&format=json",
         200,
-        "T TestDynamicSearchScans",
-        expect={"count": 1},
+        "J ScanList",
+        expect={"count": 3},
     ),
     Row("GET", "/data/experiments/nosuch/scans?format=json", 404, "J ScanList"),
     Row(

@@ -44,7 +44,7 @@ ROWS = [
                 "label": "MR1",
                 "age": "84",
                 "xnat_subjectdata_subject_label": "S1",
-                "quarantine_status": "",
+                "quarantine_status": "active",
             },
             "member": ["Columns", "totalRecords", "rootElementName"],
         },
@@ -72,7 +72,7 @@ ROWS = [
         200,
         "J SearchResource",
         body=search(MR, FIELDS, where("AND", MINE)),
-        expect={"count": 1},
+        expect={"count": 2},
     ),
     Row(
         "POST",
@@ -129,8 +129,17 @@ ROWS = [
     ),
     found(where("AND", MINE, (f"{MR}/note", "=", "")), ["MR1", "MR2"], "J SearchCriteria"),
     found(where("AND", MINE, (f"{MR}/LABEL", "=", "*")), ["MR1", "MR2"], "J DisplayCriteria"),
+    # IN is put into SQL as it is, where an array must stand, and its set replaces all others
+    broken(where("AND", MINE, (f"{MR}/LABEL", "IN", "MR1,MR9")), "J DisplaySearch"),
     found(
-        where("AND", MINE, (f"{MR}/LABEL", "IN", "MR1,MR9")), ["MR1"], "J DisplayCriteria", "likely"
+        where("AND", (f"{MR}/LABEL", "IN", "'{NOBODY}'")) + where("AND", MINE),
+        [""],
+        "J DisplaySearch",
+    ),
+    found(
+        where("AND", MINE, inner("OR", (f"{MR}/LABEL", "IN", "MR1,MR9"))),
+        ["MR1"],
+        "J DisplayCriteria",
     ),
     # ---- numbers and dates
     found(where("AND", MINE, (f"{MR}/AGE", ">", "80")), ["MR1"], "D Search API"),

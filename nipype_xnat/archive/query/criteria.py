@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nipype_xnat.archive.errors import Unparsable
+from nipype_xnat.archive.errors import Broken, Unparsable
 
+_ARRAY = re.compile(r"'\{(.*)\}'|ARRAY\s*\[(.*)\]", re.S | re.I)
+_DEEPEST = 60
 _ROOTS = {"bundle", "search", "stored_search"}
 
 
@@ -17,7 +20,8 @@ class Criterion:
 
     field: str
     comparison: str
-    value: str
+    value: str | None
+    overridden: bool = False
 
 
 @dataclass
@@ -55,6 +59,24 @@ class SearchDocument:
     where: list[CriteriaSet] = field(default_factory=list)
     sort_by: tuple[str, str] | None = None
     users: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+    def chosen(self) -> list[tuple[str, list[str]]] | None:
+        """Give the fields and values of the set that holds an ``IN``.
+
+        All criteria of that set count as lists then, and all other sets are forgotten; a
+        value goes to the database as it is, which takes an array and nothing else.
+
+        Raises
+        ------
+        Broken
+            When a value is no array.
+        """
+        for found in self.where:
+            plain = [member for member in found.members if isinstance(member, Criterion)]
+            if any(member.comparison == "IN" for member in plain):
+                return [(member.field, _array(member.value or "")) for member in plain]
+        return None
 
 
 def _name(element: ET.Element) -> str:
@@ -72,7 +94,18 @@ def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:
     return (child for child in element if _name(child) == name)
 
 
-def _set(element: ET.Element) -> CriteriaSet:
+def _array(value: str) -> list[str]:
+    match = _ARRAY.fullmatch(value.strip())
+    if match is None:
+        raise Broken(f"{value} is not an array")
+    if match[1] is not None:
+        return [part.strip().strip('"') for part in match[1].split(",")]
+    return [part.strip().strip("'") for part in match[2].split(",")]
+
+
+def _set(element: ET.Element, depth: int = 0) -> CriteriaSet:
+    if depth > _DEEPEST:
+        raise Broken("The criteria are nested too deeply.")
     found = CriteriaSet((element.get("method") or "AND").upper())
     for child in element:
         kind = _name(child)
@@ -80,12 +113,13 @@ def _set(element: ET.Element) -> CriteriaSet:
             found.members.append(
                 Criterion(
                     _child(child, "schema_field") or "",
-                    (_child(child, "comparison_type") or "=").strip(),
-                    _child(child, "value") or "",
+                    _child(child, "comparison_type") or "=",
+                    _child(child, "value") or None,
+                    child.get("override_value_formatting") in {"1", "true"},
                 )
             )
         elif kind == "child_set":
-            found.members.append(_set(child))
+            found.members.append(_set(child, depth + 1))
     return found
 
 
@@ -130,4 +164,6 @@ def read(root: ET.Element) -> SearchDocument:
         login = _child(entry, "login")
         if login:
             document.users.append(login)
+    for entry in _children(root, "allowed_groups"):
+        document.groups += [(g.text or "").strip() for g in _children(entry, "groupID")]
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from nipype_xnat.archive.datatypes import DataType, Dictionary, displays
 from nipype_xnat.archive.query.sources import Sources
 from nipype_xnat.archive.storage import schema as s
 
+#: what is known of a display field: header, type, and a path or the name of a rule
+Entry = Mapping[str, Any]
+
 _DAYS = 365
 _LETTERS = {
     "gender": {"male": "M", "female": "F", "M": "M", "F": "F", "other": "O"},
@@ -18,18 +22,58 @@ _LETTERS = {
 }
 
 
-def of(datatype: DataType) -> dict[str, Mapping[str, Any]]:
+def sql_name(name: str) -> str:
+    """Write the name of a type as the engine's tables have it."""
+    return name.replace(":", "_")
+
+
+def of(datatype: DataType) -> dict[str, Entry]:
     """List the display fields of a type, those of its ancestors included."""
-    found: dict[str, Mapping[str, Any]] = {}
-    table = displays()["fields"]
+    found: dict[str, Entry] = {}
     if datatype.kind in {"scan", "experiment", "recon"}:
         # the server generates one for every field of such a type
         for path, spec in datatype.fields.items():
-            key = path.replace("/", "_").upper()
-            found[key] = {"header": path, "type": spec.datatype, "path": path}
+            header = path.rsplit("/", 1)[-1]
+            found[path.replace("/", "_").upper()] = {
+                "header": header,
+                "type": spec.datatype,
+                "path": path,
+            }
+    if datatype.kind == "experiment":
+        upper = sql_name(datatype.name).upper()
+        found["RPT"] = {"header": "ID", "type": "UNKNOWN", "path": "ID"}
+        found[f"{upper}_PROJECT_IDENTIFIER"] = {
+            "header": upper,
+            "type": "string",
+            "special": "label_in",
+        }
+        found[f"{upper}_FIELD_MAP"] = {"header": "Field", "type": "string", "special": "variable"}
+    found.update(_written(datatype))
+    return found
+
+
+def _written(datatype: DataType) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    table = displays()["fields"]
     for name in reversed(datatype.lineage):
         found.update(table.get(name, {}))
     return found
+
+
+def for_path(datatype: DataType, path: str) -> tuple[str, Entry]:
+    """Find the display field that shows a schema field, or make one up as the server does."""
+    known = of(datatype) if datatype.kind == "scan" else _written(datatype)
+    for key, entry in known.items():
+        if str(entry.get("path", "")).lower() == path.lower():
+            return key, entry
+    key = clean(f"{datatype.name}/{path}").upper()
+    return key, {"header": path.rsplit("/", 1)[-1], "path": path, "type": "string"}
+
+
+def clean(text: str) -> str:
+    """Write a text so that it can be part of a column's name."""
+    bare = re.sub(r"[/@\[\]]", "", text).replace(":", "_col_").replace(",", "_com_")
+    return re.sub(r"[ .!#$%&'()*+\-;<=>?\"\\^`{|}~]", "_", bare)
 
 
 def defaults(datatype: DataType) -> list[str]:
@@ -41,14 +85,27 @@ def defaults(datatype: DataType) -> list[str]:
     return []
 
 
-def find(dictionary: Dictionary, element: str, field: str) -> Mapping[str, Any] | None:
+def find(dictionary: Dictionary, element: str, field: str) -> Entry | None:
     """Find a display field."""
     datatype = dictionary.get(element)
-    return of(datatype).get(field) if datatype is not None else None
+    if datatype is None:
+        return None
+    known = of(datatype).get(field)
+    if known is None and datatype.kind == "subject" and field.startswith("CNT_"):
+        for other in dictionary:
+            if field == f"CNT_{sql_name(other.name).upper()}":
+                return {
+                    "header": other.plural,
+                    "type": "integer",
+                    "special": f"count_in:{other.name}",
+                }
+    if known is None and field == "XNAT_SUBJECTDATA_FIELD_MAP" and datatype.kind == "subject":
+        return {"header": "Field", "type": "string", "special": "variable"}
+    return known
 
 
 def expression(
-    sources: Sources, element: str, entry: Mapping[str, Any], value: str | None
+    sources: Sources, element: str, entry: Entry, value: str | None
 ) -> tuple[sa.ColumnElement[Any], str]:
     """Turn a display field into an expression and the datatype of its values."""
     datatype = sources.dictionary.get(element)
@@ -58,6 +115,8 @@ def expression(
         return found, declared if declared != "string" else str(entry["type"])
     special, _, argument = str(entry["special"]).partition(":")
     maker = _SPECIAL[special]
+    if special == "count_in":
+        argument = f"{argument}={value or ''}"
     return maker(sources, datatype, argument or value or ""), str(entry["type"])
 
 
@@ -132,13 +191,29 @@ def _variable(sources: Sources, datatype: DataType, name: str) -> Any:
     return _field(sources, f"{datatype.name}/fields/field[name={name}]/field")
 
 
+def _nonzero(query: Any) -> Any:
+    # the engine joins tables of counts, in which what does not occur is not there
+    return sa.func.nullif(query.scalar_subquery(), 0)
+
+
 def _count(sources: Sources, datatype: DataType, counted: str) -> Any:
     alias, e = sources.alias_of(datatype), s.element.alias()
     family = sources.dictionary.family(counted)
-    return (
-        sa.select(sa.func.count())
-        .where(e.c.subject_pk == alias.c.pk, e.c.xsi_type.in_(family))
-        .scalar_subquery()
+    return _nonzero(
+        sa.select(sa.func.count()).where(e.c.subject_pk == alias.c.pk, e.c.xsi_type.in_(family))
+    )
+
+
+def _count_in(sources: Sources, datatype: DataType, counted: str) -> Any:
+    kind, _, project = counted.partition("=")
+    alias, e = sources.alias_of(datatype), s.element.alias()
+    shared = sa.select(s.share.c.element_pk).where(s.share.c.project == project)
+    return _nonzero(
+        sa.select(sa.func.count()).where(
+            e.c.subject_pk == alias.c.pk,
+            e.c.xsi_type.in_(sources.dictionary.family(kind)),
+            sa.or_(e.c.project == project, e.c.pk.in_(shared)),
+        )
     )
 
 
@@ -165,10 +240,8 @@ def _members(sources: Sources, datatype: DataType, role: str) -> Any:
 def _project_count(sources: Sources, datatype: DataType, counted: str) -> Any:
     alias, e = sources.alias_of(datatype), s.element.alias()
     family = sources.dictionary.family(counted)
-    return (
-        sa.select(sa.func.count())
-        .where(e.c.project == alias.c.id, e.c.xsi_type.in_(family))
-        .scalar_subquery()
+    return _nonzero(
+        sa.select(sa.func.count()).where(e.c.project == alias.c.id, e.c.xsi_type.in_(family))
     )
 
 
@@ -194,7 +267,7 @@ def _scan_count(sources: Sources, datatype: DataType, wanted: str) -> Any:
     conditions = [e.c.session_pk == alias.c.pk, e.c.kind == "scan"]
     if wanted:
         conditions.append(e.c.scan_type == wanted)
-    return sa.select(sa.func.count()).where(*conditions).scalar_subquery()
+    return _nonzero(sa.select(sa.func.count()).where(*conditions))
 
 
 def _of_session(column: str) -> Any:
@@ -215,6 +288,7 @@ _SPECIAL: dict[str, Any] = {
     "projects": _projects,
     "variable": _variable,
     "count": _count,
+    "count_in": _count_in,
     "project_count": _project_count,
     "setting": _setting,
     "members": _members,

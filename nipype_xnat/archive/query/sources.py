@@ -8,6 +8,7 @@ from the dictionary or from the table definitions.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -66,6 +67,17 @@ def seen_as(table: sa.Table, name: str) -> Any:
     return table.alias(name)
 
 
+#: what one element lies below
+_ABOVE = {
+    "subject": {"project"},
+    "experiment": {"project", "subject"},
+    "session": {"project", "subject"},
+    "assessor": {"project", "subject", "session", "experiment"},
+    "scan": {"project", "subject", "session", "experiment"},
+    "recon": {"project", "subject", "session", "experiment"},
+}
+
+
 class UnknownField(LookupError):
     """An address that no type has."""
 
@@ -81,6 +93,21 @@ def role(datatype: DataType) -> str:
     return datatype.kind
 
 
+def readable(alias: Any, allowed: Collection[str], kind: str) -> sa.ColumnElement[bool]:
+    """Restrict elements to those that belong to, or are shared into, some projects."""
+    c = alias.c
+    if kind == "project":
+        return c.id.in_(allowed)  # type: ignore[no-any-return]
+    shared = sa.select(s.share.c.element_pk).where(s.share.c.project.in_(allowed))
+    if kind in {"scan", "recon"}:
+        session = s.element.alias()
+        visible = sa.select(session.c.pk).where(
+            sa.or_(session.c.project.in_(allowed), session.c.pk.in_(shared))
+        )
+        return c.session_pk.in_(visible)  # type: ignore[no-any-return]
+    return sa.or_(c.project.in_(allowed), c.pk.in_(shared))
+
+
 class Sources:
     """The FROM part of one query, growing with the fields that are asked for.
 
@@ -93,10 +120,25 @@ class Sources:
     context : str, optional
         The project in whose eyes it is seen: shared elements then carry the label and
         the project that they have there.
+    single : bool
+        Whether one element at most is joined where there are several, as the search
+        engine shows them: the latest.
+    allowed : collection of str, optional
+        The projects whose elements may be joined; None for all.
     """
 
-    def __init__(self, dictionary: Dictionary, root: DataType, context: str | None = None):
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        root: DataType,
+        context: str | None = None,
+        *,
+        single: bool = False,
+        allowed: Collection[str] | None = None,
+    ):
         self.dictionary = dictionary
+        self.single = single
+        self.allowed = allowed
         self.root = root
         self.role = role(root)
         self.context = context
@@ -178,8 +220,34 @@ class Sources:
                     return alias
             alias = seen_as(s.element, f"e{len(self._aliases)}")
             self._aliases[key] = alias
-            self._join(alias, self._relation(alias, datatype, place))
+            self._join(alias, self._chosen(alias, datatype, place))
         return self._aliases[key]
+
+    def _chosen(self, alias: Any, datatype: DataType, place: str) -> sa.ColumnElement[bool]:
+        """Say which elements are joined: all that are related, or the latest of them."""
+        if place in _ABOVE.get(self.role, ()):
+            return self._relation(alias, datatype, place)  # there is one, and who sees it sees that
+        if not self.single:
+            return sa.and_(
+                self._relation(alias, datatype, place), self._may_join(alias, datatype.kind)
+            )
+        other = s.element.alias()
+        related = sa.and_(
+            self._relation(other, datatype, place), self._may_join(other, datatype.kind)
+        )
+        latest = other.c.date.desc()
+        # XNAT counts from the date of the root, where it has one; PostgreSQL takes what
+        # has no date for the latest, unless there is nothing to count from
+        order = latest.nulls_last() if self.root.kind == "experiment" else latest.nulls_first()
+        best = sa.select(other.c.pk).where(related).order_by(order, other.c.pk.desc()).limit(1)
+        # everything else in it belongs to the query around
+        found: sa.ColumnElement[bool] = alias.c.pk == best.correlate_except(other).scalar_subquery()
+        return found
+
+    def _may_join(self, alias: Any, kind: str) -> sa.ColumnElement[bool]:
+        if self.allowed is None:
+            return sa.true()
+        return readable(alias, self.allowed, kind)
 
     def _session_pk(self) -> Any:
         if self.role == "session" or self.root.name in {
@@ -243,8 +311,15 @@ class Sources:
             self._join(joined, sa.and_(column == alias.c.pk, *(m(joined) for m in more)))
         return self._aliases[key]
 
-    def expression(self, address: str) -> tuple[sa.ColumnElement[Any], str]:
+    def expression(self, address: str, seen: bool = False) -> tuple[sa.ColumnElement[Any], str]:
         """Turn an address into an expression and the datatype of its values.
+
+        Parameters
+        ----------
+        address : str
+            The field.
+        seen : bool
+            Whether labels and projects are wanted as the project seen from has them.
 
         Raises
         ------
@@ -265,7 +340,7 @@ class Sources:
             )
             return value, "string"
         path = _TYPED.sub("", rest).lower()
-        found = self._plain(datatype, path)
+        found = self._plain(datatype, path, seen)
         if found is None:
             found = self._joined(datatype, path)
         if found is None:
@@ -277,7 +352,7 @@ class Sources:
             expression = sa.case((self.row.c.xsi_type.in_(family), expression), else_=None)
         return expression, declared
 
-    def _plain(self, datatype: DataType, path: str) -> tuple[Any, str] | None:
+    def _plain(self, datatype: DataType, path: str, seen: bool) -> tuple[Any, str] | None:
         column = _COLUMNS.get((datatype.kind, path)) or _META.get(path)
         if path in {"subject_id"} and datatype.kind == "experiment":
             subject = self.dictionary.get("xnat:subjectData")
@@ -297,11 +372,10 @@ class Sources:
             )
         if column is not None:
             alias = self.alias_of(datatype)
-            if alias is self.row and self._here is not None:
-                if column == "label":
-                    return sa.func.coalesce(self._here.c.label, alias.c.label), "string"
-                if column == "project":
-                    return sa.literal(self.context), "string"
+            if seen and self._here is not None:
+                translated = self._seen(alias, datatype, column)
+                if translated is not None:
+                    return translated, "string"
             declared = {"date": "date", "pk": "integer"}.get(column, "string")
             if column in {"insert_date", "last_modified"}:
                 declared = "datetime"
@@ -311,6 +385,25 @@ class Sources:
             return None
         alias = self.alias_of(datatype)
         return sa.func.json_extract(alias.c.fields, f'$."{field.path}"'), field.datatype
+
+    def _seen(self, alias: Any, datatype: DataType, column: str) -> Any:
+        """Give a label or a project as the project seen from has it, if it may differ."""
+        if alias is self.row and column == "label":
+            return sa.func.coalesce(sa.func.nullif(self._here.c.label, ""), alias.c.label)
+        if self.root.kind != "experiment":
+            return None  # subjects keep the name of their own project
+        if alias is self.row and column == "project":
+            return sa.func.coalesce(self._here.c.project, alias.c.project)
+        if datatype.kind == "subject" and column == "label":
+            there = (
+                sa.select(sa.func.nullif(s.share.c.label, ""))
+                .where(
+                    s.share.c.element_pk == alias.c.pk, s.share.c.project == self._here.c.project
+                )
+                .scalar_subquery()
+            )
+            return sa.func.coalesce(there, alias.c.label)
+        return None
 
     def _joined(self, datatype: DataType, path: str) -> tuple[Any, str] | None:
         for front, direction in _RESOURCE_FIELDS.items():

@@ -25,6 +25,8 @@ class Table:
         More facts about columns, by name.
     extra : dict
         More members of the answer, such as the id of a kept search.
+    times : set of int
+        Which columns hold times of day.
     """
 
     columns: list[str]
@@ -33,6 +35,7 @@ class Table:
     total: str | None = None
     properties: list[Mapping[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    times: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, columns: Iterable[str], rows: Iterable[Sequence[Any]], **more: Any) -> Table:
@@ -42,18 +45,30 @@ class Table:
             table.total = str(len(table.rows))
         return table
 
+    def column(self, name: str) -> int | None:
+        """Find a column by its name, in any case."""
+        wanted = name.lower()
+        for number, known in enumerate(self.columns):
+            if known.lower() == wanted:
+                return number
+        return None
+
     def sorted(self, names: str, descending: bool) -> None:
-        """Sort by one or more columns, given by name and separated by commas."""
-        for name in reversed(names.split(",")):
-            if name in self.columns:
-                at = self.columns.index(name)
-                self.rows.sort(
-                    key=lambda row: (row[at] is not None, _comparable(row[at])),
-                    reverse=descending,
-                )
+        """Sort by columns, given by name and separated by commas; unknown ones are passed over.
+
+        Nothing comes after everything else, or before it when the order is turned around.
+        """
+        at = [n for n in (self.column(name) for name in names.split(",") if name) if n is not None]
+        if not at:
+            return
+        self.rows.sort(key=lambda row: [_comparable(row[number]) for number in at])
+        if descending:
+            self.rows.reverse()
 
 
 def _comparable(value: Any) -> tuple[int, Any]:
+    if value is None:
+        return (2, 0)
     if isinstance(value, (int, float)):
         return (0, value)
-    return (1, "" if value is None else str(value))
+    return (1, str(value))

@@ -18,6 +18,10 @@ from nipype_xnat.archive.errors import ReadOnly
 from nipype_xnat.archive.storage import schema
 
 
+def _lower(text: Any) -> str | None:
+    return None if text is None else str(text).lower()
+
+
 class Database:
     """One SQLite file.
 
@@ -59,6 +63,8 @@ class Database:
                 connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA case_sensitive_like=OFF")
+            # SQLite's own knows no letters but those of ASCII
+            connection.create_function("lower", 1, _lower, deterministic=True)
 
         @event.listens_for(self._engine, "begin")
         def _begin(connection: Connection) -> None:

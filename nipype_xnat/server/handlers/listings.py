@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
@@ -12,6 +13,7 @@ from werkzeug.wrappers import Response
 from nipype_xnat.archive import people
 from nipype_xnat.archive.datatypes import shortcuts
 from nipype_xnat.archive.elements import Elements
+from nipype_xnat.archive.errors import Broken
 from nipype_xnat.archive.query import listing as q
 from nipype_xnat.archive.query.sources import UnknownField
 from nipype_xnat.archive.query.table import Table
@@ -55,15 +57,13 @@ def answer(
         base=base,
         default=tuple(default),
         filters=tuple(_filters(given, names).items()),
-        columns=given.get("columns"),
+        # XNAT decodes them once more than everything else
+        columns=unquote_plus(given["columns"]) if "columns" in given else None,
         xsi_type=given.get("xsiType"),
         limit=given.get("limit"),
         offset=given.get("offset"),
         **more,
     )
-    for text in (listing.limit, listing.offset):
-        if text is not None and text != "*" and not text.isdecimal():
-            raise HttpFailure(400, f"'{text}' is not a number")
     table_ = q.run(
         elements.connection,
         elements.dictionary,
@@ -75,19 +75,24 @@ def answer(
 
 
 def finish(call: Call, table: Table, default: str = "json") -> Response:
-    """Sort a table as asked, and answer with it."""
+    """Sort a table as asked, and answer with it in the form that was asked for."""
+    return sorted_answer(call, table, call.wants(default))
+
+
+def sorted_answer(call: Call, table: Table, kind: str) -> Response:
+    """Sort a table as asked, and answer with it in one form."""
     names = call.param("sortBy")
     if names:
         table.sorted(names, (call.param("sortOrder") or "").upper() == "DESC")
-    return answers.table(table, call.wants(default))
+    return answers.table(table, kind)
 
 
-def _swallowing(run: Callable[[], Response]) -> Response:
+def _swallowing(call: Call, run: Callable[[], Response]) -> Response:
     try:
         return run()
-    except UnknownField:
+    except (UnknownField, Broken):
         # XNAT hides the errors of these listings
-        return answers.plain("", "text/plain")
+        return answers.plain("", answers.TYPES[call.wants("json")])
 
 
 def _failing(run: Callable[[], Response]) -> Response:
@@ -101,6 +106,8 @@ def subjects(call: Call) -> Response:
     """List subjects, of a project or of the site."""
     with call.archive.reading(call.person) as elements:
         project = common.project_id(elements, call)
+        if project is None and elements.rights.readable() == set():
+            raise HttpFailure(500, "The user does not have access to any projects.")
         return _failing(
             lambda: answer(
                 call,
@@ -110,7 +117,6 @@ def subjects(call: Call) -> Response:
                 default=["ID", "project", "label", "insert_date", "insert_user"],
                 uri="/data/subjects/",
                 project=project,
-                title="Subjects",
             )
         )
 
@@ -147,6 +153,7 @@ def project_experiments(call: Call) -> Response:
         if "subject" in call.names:
             subject_pk = elements.require(common.find_subject(elements, call), "subject").pk
         return _swallowing(
+            call,
             lambda: answer(
                 call,
                 elements,
@@ -157,7 +164,7 @@ def project_experiments(call: Call) -> Response:
                 project=project,
                 subject_pk=subject_pk,
                 title="Matching experiments",
-            )
+            ),
         )
 
 
@@ -182,6 +189,8 @@ def scans(call: Call) -> Response:
                 ],
                 uri=f"/data/experiments/{session.id}/scans/",
                 session_pk=session.pk,
+                filtered=False,
+                paged=False,
             )
         )
 
@@ -199,6 +208,8 @@ def recons(call: Call) -> Response:
                 default=["xnat_reconstructedimagedata_id", "ID", "type", "baseScanType"],
                 uri=f"/data/experiments/{session.id}/reconstructions/",
                 session_pk=session.pk,
+                filtered=False,
+                paged=False,
             )
         )
 
@@ -208,6 +219,7 @@ def assessors(call: Call) -> Response:
     with call.archive.reading(call.person) as elements:
         session = elements.require(common.find_session(elements, call), "session")
         return _swallowing(
+            call,
             lambda: answer(
                 call,
                 elements,
@@ -225,7 +237,9 @@ def assessors(call: Call) -> Response:
                 ],
                 uri="/data/experiments/",
                 session_pk=session.pk,
-            )
+                filtered=False,
+                paged=False,
+            ),
         )
 
 
@@ -242,7 +256,6 @@ _OWN = (
     "prearc_code",
     "users",
 )
-_ICONS = {"public": "/@WEBAPP/images/globe.gif", "protected": "/@WEBAPP/images/key.gif"}
 _NEEDS = {"read": 1, "edit": 2, "create": 2, "delete": 3}
 
 
@@ -251,6 +264,15 @@ def _strength(elements: Elements, project: str, level: str) -> int:
         return 3
     role = elements.rights.roles.get(project, "")
     return {"owner": 3, "member": 2, "collaborator": 1}.get(role, 1 if level == "public" else 0)
+
+
+def _leader(fields: Mapping[str, Any]) -> str:
+    return f"{fields.get('PI/firstname') or ''} {fields.get('PI/lastname') or ''}".strip()
+
+
+def _restriction(given: Mapping[str, str]) -> str | None:
+    """Give the role that ``restrict`` asks for: projects are changed by their owners."""
+    return "owner" if given.get("restrict") in {"edit", "delete"} else None
 
 
 def _own_projects(call: Call, elements: Elements) -> Table:
@@ -301,15 +323,15 @@ def _own_projects(call: Call, elements: Elements) -> Table:
             fields.get("name"),
             fields.get("description"),
             fields.get("secondary_ID"),
-            fields.get("PI/lastname"),
-            None,
+            _leader(fields),
+            _leader(fields),
             level,
-            _ICONS.get(level, "/@WEBAPP/images/lock.gif"),
+            "/@WEBAPPimages/" + ("globe.gif" if level == "public" else "key.gif"),
             row["insert_date"],
             row["insert_user"],
             people.ROLES.get(role, ""),
             None,
-            None,
+            "active",
         ]
         if "prearc_code" in given:
             cells += [
@@ -370,5 +392,7 @@ def projects(call: Call) -> Response:
                 ],
                 uri="/data/projects/",
                 title="Projects",
+                paged=False,
+                strength=_restriction(given),
             )
         )
