@@ -222,8 +222,8 @@ def _prepare(
     for key, address in names.items():
         labels.setdefault(address.lower(), key)
     columns = [labels.get(address.lower(), address.lower()) for address in wanted]
-    # the labels of a project are put in place of the own ones only where both are shown
-    seen = "label" in columns and (root.kind != "experiment" or "/" in columns[0])
+    # names that a project gave are put in place of the own ones where labels are shown
+    seen = "label" in columns
     expressions = [sources.expression(address, seen) for address in wanted]
     where = sources.conditions()
     if listing.filtered:
