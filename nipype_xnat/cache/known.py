@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .hashing import is_md5
@@ -30,16 +31,20 @@ class Known:
         Last-Modified, as the server wrote it; empty where it cannot tell a later change.
     place : str
         Where the file is, for a reader of the index.
+    age : float
+        Seconds since this was written.
     """
 
     digest: str
     size: int
     modified: str = ""
     place: str = ""
+    age: float = field(default=0.0, compare=False)
 
     def to_json(self) -> bytes:
         """Return the text of the entry."""
-        return (json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n").encode()
+        values = {name: value for name, value in asdict(self).items() if name != "age"}
+        return (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def key_of(*parts: object) -> str:
@@ -57,6 +62,7 @@ def read(path: Path) -> Known | None:
             int(values["size"]),
             str(values.get("modified", "")),
             str(values.get("place", "")),
+            max(0.0, time.time() - path.stat().st_mtime),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -34,6 +34,7 @@ from . import locks, views
 from .hashing import is_md5, md5_of
 from .known import Known, key_of, read
 from .layers import glance, linkable, object_in, right_in_layer
+from .named import read_names, text_of_names
 from .partial import Partial
 from .policy import Mode, Trust, after_hash
 from .stamp import carries_stamp, stamp_of
@@ -159,6 +160,28 @@ class Cache:
         """Remember a fetched file by what identifies it on its server for its account."""
         with self._troubles():
             self._write_small(self._known(identity), known.to_json())
+
+    def named(self, *identity: object) -> frozenset[str]:
+        """Return the digests that listings named to an account; see :meth:`name`."""
+        key = key_of(*identity)
+        notes = (root / "named" / key[:2] / f"{key}.json" for root in (*self.layers, self.root))
+        return frozenset().union(*(read_names(note) for note in notes))
+
+    def name(self, digests: Iterable[str], place: str, *identity: object) -> None:
+        """Note that an account was told digests, by what identifies account and resource.
+
+        Where the note cannot be written, nothing is lost: the resource is listed again.
+        """
+        key = key_of(*identity)
+        note = self.root / "named" / key[:2] / f"{key}.json"
+        before = read_names(note)
+        wanted = before.union(digests)
+        if wanted == before:
+            return
+        try:
+            self._write_small(note, text_of_names(place, wanted))
+        except OSError as error:
+            log.debug("cannot note what was listed in %s: %s", self.root, error)
 
     # -- filling
 

@@ -346,7 +346,12 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                 records.update(dict.fromkeys(each.companions))
         cache = archive.cache
         fetched = transfer.fetch(
-            archive.transport, list(records), cache, connections=self.inputs.connections
+            archive.transport,
+            list(records),
+            cache,
+            connections=self.inputs.connections,
+            # a record may come from another account's cohort
+            listed=self._wanted() is not None,
         )
         paths = _deliver_by_resource(list(records), fetched, cache)
         outputs: dict[str, Any] = {}

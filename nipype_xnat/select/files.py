@@ -131,7 +131,8 @@ class File(Element):
             return str(target)
         listed = list(Listings(self._archive.transport).files(record))
         wanted = [record, *companions(listed, [record]).get(record.path, ())]
-        fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache)
+        named = any((one.path, one.digest) == (record.path, record.digest) for one in listed)
+        fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache, listed=named)
         views = transfer.deliver(fetched, self._archive.cache, view_name(record))
         return str(views[fetched[0].record])
 

@@ -137,7 +137,8 @@ def download(
     in_the_way = [path for path in [place, *targets] if path.exists()] if safe else []
     if in_the_way:
         raise UsageError(f"{in_the_way[0]} is there already", advice="safe=False replaces it")
-    fetched = transfer.fetch(elements[0]._archive.transport, records, elements[0]._archive.cache)
+    archive = elements[0]._archive
+    fetched = transfer.fetch(archive.transport, records, archive.cache, listed=True)
     write_zip(place, {path: entry.path for path, entry in zip(paths, fetched, strict=True)})
     if not extract:
         return str(place)

@@ -252,7 +252,7 @@ class Resource(Element):
     def _fetch(self) -> Sequence[transfer.Fetched]:
         self._address_now()
         records = [file.record for file in self.files()]
-        return transfer.fetch(self._archive.transport, records, self._archive.cache)
+        return transfer.fetch(self._archive.transport, records, self._archive.cache, listed=True)
 
     def _put(
         self,

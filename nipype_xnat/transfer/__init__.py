@@ -1,7 +1,8 @@
 """Bytes to and from an archive: decided first, then streamed, checked and published whole."""
 
 from .decision import Action
-from .download import Fetched, copy_to, deliver, deliver_folder, fetch, save
+from .delivery import Fetched, copy_to, deliver, deliver_folder
+from .download import fetch, save
 from .progress import Progress
 from .upload import Stored, StoredFile, put
 

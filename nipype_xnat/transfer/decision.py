@@ -21,6 +21,7 @@ class Action(str, Enum):
     RESUME = "resume"
     DOWNLOAD = "download"
     REVALIDATE = "revalidate"
+    LIST = "list"
     REFUSE = "refuse"
     KEEP = "keep"
     SEND = "send"
@@ -35,8 +36,11 @@ class Here(Enum):
 
     NOTHING = "nothing"
     PART = "an unfinished download"
-    WHOLE = "a file with the digest of the listing"
-    REMEMBERED = "a file fetched before from the same place"
+    WHOLE = "a file with the digest that was listed just now"
+    NAMED = "a file with a digest that was listed for this account before"
+    UNNAMED = "a file with a digest that no listing of this account has named"
+    REMEMBERED = "a file fetched before from the same place, and when it was changed last"
+    FETCHED = "a file fetched before from the same place"
 
 
 class Listed(Enum):
@@ -62,22 +66,38 @@ class Decision:
     reason: str
 
 
+_NAMED = Decision(Action.USE, "the cache has the digest that the listing names")
+_NAMED_BEFORE = Decision(Action.USE, "the cache has the digest that was listed before")
+_RELIST = Decision(Action.LIST, "see whether the archive still has it")
+_UNNAMED = Decision(Action.LIST, "the cache has it, see whether this account may read it")
+_RESUME = Decision(Action.RESUME, "an earlier download was not finished")
+_MISSING = Decision(Action.DOWNLOAD, "the cache does not have it")
+_MISSING_BLIND = Decision(
+    Action.DOWNLOAD, "the cache does not have it, and the archive keeps no digest"
+)
+_ASK = Decision(Action.REVALIDATE, "the archive keeps no digest: ask whether it changed")
+_BLIND = Decision(Action.DOWNLOAD, "the archive keeps nothing that tells whether it changed")
+_OLD = Decision(Action.USE, "the cache has what was fetched before, and the archive is not asked")
+_NOT_HERE = Decision(Action.REFUSE, "it is not in the cache, and the archive is not asked")
+
+# in the order of the modes: online, revalidate, prefer-cached, offline
+_BY_DIGEST = {
+    Here.WHOLE: (_NAMED, _NAMED, _NAMED, _NAMED),
+    Here.NAMED: (_NAMED_BEFORE, _RELIST, _NAMED_BEFORE, _NAMED_BEFORE),
+    Here.UNNAMED: (_UNNAMED, _UNNAMED, _UNNAMED, _UNNAMED),
+    Here.PART: (_RESUME, _RESUME, _RESUME, _NOT_HERE),
+    Here.NOTHING: (_MISSING, _MISSING, _MISSING, _NOT_HERE),
+}
+_BY_PLACE = {
+    Here.REMEMBERED: (_ASK, _ASK, _OLD, _OLD),
+    Here.FETCHED: (_BLIND, _BLIND, _OLD, _OLD),
+    Here.NOTHING: (_MISSING_BLIND, _MISSING_BLIND, _MISSING_BLIND, _NOT_HERE),
+}
 _DOWNLOAD = {
-    (Mode.ONLINE, Here.WHOLE, Listed.DIGEST): Decision(
-        Action.USE, "the cache has the digest that the listing names"
-    ),
-    (Mode.ONLINE, Here.PART, Listed.DIGEST): Decision(
-        Action.RESUME, "an earlier download was not finished"
-    ),
-    (Mode.ONLINE, Here.NOTHING, Listed.DIGEST): Decision(
-        Action.DOWNLOAD, "the cache does not have it"
-    ),
-    (Mode.ONLINE, Here.REMEMBERED, Listed.NO_DIGEST): Decision(
-        Action.REVALIDATE, "the archive keeps no digest: ask whether it changed"
-    ),
-    (Mode.ONLINE, Here.NOTHING, Listed.NO_DIGEST): Decision(
-        Action.DOWNLOAD, "the cache does not have it, and the archive keeps no digest"
-    ),
+    (mode, here, listed): decision
+    for listed, table in ((Listed.DIGEST, _BY_DIGEST), (Listed.NO_DIGEST, _BY_PLACE))
+    for here, decisions in table.items()
+    for mode, decision in zip(Mode, decisions, strict=True)
 }
 _NOT_A_FILE = Decision(Action.REFUSE, "the record names no file")
 
@@ -92,6 +112,11 @@ def for_download(mode: Mode, here: Here, listed: Listed) -> Decision:
         What the cache has.
     listed : Listed
         What the listing says.
+
+    Raises
+    ------
+    KeyError
+        For what cannot be: a file is known by its digest or by its place.
     """
     if listed is Listed.NOT_A_FILE:
         return _NOT_A_FILE

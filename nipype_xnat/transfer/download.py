@@ -1,4 +1,4 @@
-"""Files of an archive into the cache, into folders, and to paths of the user."""
+"""Files of an archive into the cache, and to paths of the user."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import threading
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cache import Cache, Known, Mode, Partial
 from ..cache.hashing import is_md5
 from ..cache.known import key_of
-from ..cache.views import checked_name
 from ..errors import (
     CacheError,
     DigestMismatch,
-    TransferError,
+    NotInCache,
     Truncated,
     UsageError,
     XNATError,
@@ -28,41 +27,20 @@ from ..errors import (
 from ..records import Record
 from ..transport import Transport
 from .decision import Action, Decision, Here, Listed, for_download
+from .delivery import Fetched, copy_into, writing
 from .failures import Failure, combined, is_common
+from .names import Names
 from .patience import Patience, Stop
 from .progress import Progress, Reporter
 from .receive import Received, receive
 from .workers import run_all
 from .zipped import extract, receive_zip
 
-__all__ = ["Fetched", "copy_to", "deliver", "deliver_folder", "fetch", "save"]
+__all__ = ["fetch", "save"]
 
 log = logging.getLogger("nipype_xnat.transfer")
 
-_BLOCK = 1 << 20
 _said = threading.Event()
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A file that is in the cache now.
-
-    Parameters
-    ----------
-    record : Record
-        What was asked for, with size and digest filled in.
-    path : pathlib.Path
-        The file in the cache; read-only, named by its digest.
-    action : Action
-        What was done: ``use``, ``revalidate``, ``resume`` or ``download``.
-    bytes : int
-        Bytes that crossed the network for it.
-    """
-
-    record: Record
-    path: Path
-    action: Action
-    bytes: int
 
 
 def fetch(
@@ -72,14 +50,16 @@ def fetch(
     *,
     connections: int = 8,
     progress: Callable[[Progress], object] | None = None,
-    mode: Mode = Mode.ONLINE,
+    listed: bool = False,
+    mode: Mode | None = None,
     tries: int = 5,
     pause: float = 0.25,
 ) -> list[Fetched]:
     """Bring files into the cache, several at once.
 
     A file whose digest the listing names and the cache has costs no request; equal digests are
-    fetched once.
+    fetched once. Bytes that are here are handed only to an account that was sent them, or whose own
+    listing named them: where that is not known, the resource is listed.
 
     Parameters
     ----------
@@ -92,8 +72,10 @@ def fetch(
         Most files at once.
     progress : callable, optional
         Takes a :class:`Progress`; called from other threads, one call at a time.
-    mode : Mode
-        How far the archive is asked.
+    listed : bool
+        Whether the records come out of a listing that this account has just received.
+    mode : Mode, optional
+        How far the archive is asked; by default what the cache says.
     tries : int
         Attempts in a row that bring nothing new before a file is given up.
     pause : float
@@ -111,13 +93,17 @@ def fetch(
         ``failures`` holds place and error of each.
     NotLoggedIn, NotAllowed, CannotReachServer
         If that is why.
+    NotInCache
+        If the archive is not to be asked, and files are not here.
     CacheError
         If the cache cannot be written.
     UsageError
         If a record names no file.
     """
     wanted = list(records)
-    work = _Work(transport, cache, mode, Patience(tries, pause), Reporter("download", progress))
+    names = Names(transport, cache, listed=listed)
+    patience, report = Patience(tries, pause), Reporter("download", progress)
+    work = _Work(transport, cache, names, mode or cache.mode, patience, report)
     for record in wanted:
         work.refuse(record)
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -133,95 +119,23 @@ def fetch(
         nonlocal successes
         failures.extend(outcome.failures)
         successes += len(outcome.fetched)
-        if any(isinstance(error, CacheError) for _, error in outcome.failures):
+        if any(_is_fatal(error) for _, error in outcome.failures):
             return True
         return is_common(failures, successes)
 
-    outcomes = run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
+    try:
+        outcomes = run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
+    finally:
+        names.write()
     results = {
         index: item for outcome in outcomes if outcome for index, item in outcome.fetched.items()
     }
     if failures:
         for _, error in failures:
-            if isinstance(error, CacheError):
+            if _is_fatal(error):
                 raise error
         raise combined(failures, len(wanted))
     return [results[index] for index in range(len(wanted))]
-
-
-def deliver(fetched: Sequence[Fetched], cache: Cache, name: str) -> dict[Record, Path]:
-    """Put the files of one resource into a folder that keeps their names and sub-folders.
-
-    Parameters
-    ----------
-    fetched : sequence of Fetched
-        What :func:`fetch` returned.
-    cache : Cache
-        The same one.
-    name : str
-        Words for the folder's name.
-
-    Returns
-    -------
-    dict of Record to pathlib.Path
-        Where each file is; the paths are the same at each run, and to be read only.
-
-    Raises
-    ------
-    UnsafeName
-        If a name cannot be kept by the file system, or two names not be kept apart.
-    UsageError
-        If two different files have one path, because they are of more than one resource.
-    """
-    folder = deliver_folder(fetched, cache, name)
-    return {item.record: folder / item.record.path for item in fetched}
-
-
-def deliver_folder(fetched: Sequence[Fetched], cache: Cache, name: str) -> Path:
-    """Put the files of one resource into a folder, as :func:`deliver`, and return the folder."""
-    manifest: dict[str, Path] = {}
-    for item in fetched:
-        if manifest.setdefault(item.record.path, item.path) != item.path:
-            raise UsageError(
-                f"two different files are named {item.record.path!r}",
-                advice="deliver the files of each resource by themselves",
-            )
-    return cache.view(name, manifest)
-
-
-def copy_to(fetched: Sequence[Fetched], folder: Path | str) -> Path:
-    """Copy files to a folder of the user, under their paths in the resource; return the folder.
-
-    Parameters
-    ----------
-    fetched : sequence of Fetched
-        What :func:`fetch` returned.
-    folder : pathlib.Path or str
-        Made where it is missing. A file of the same name is replaced in one step.
-
-    Raises
-    ------
-    UnsafeName
-        If a path would leave the folder.
-    TransferError
-        If the folder cannot be written.
-    """
-    root = Path(folder)
-    for item in fetched:
-        checked_name(item.record.path)
-    with _writing(root):
-        root.mkdir(parents=True, exist_ok=True)
-        for item in fetched:
-            place = root / item.record.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            partial = Partial(place.parent / f".{uuid.uuid4().hex}.part")
-            try:
-                _copy(item.path, partial, item.record.digest)
-                partial.seal()
-                partial.path.replace(place)
-            finally:
-                partial.discard()
-    return root
 
 
 def save(
@@ -263,10 +177,10 @@ def save(
     if place.is_dir():
         place = place / record.path.rpartition("/")[2]
     work = _Work(
-        transport, cache, Mode.ONLINE, Patience(tries, pause), Reporter("download", progress)
+        transport, cache, None, Mode.ONLINE, Patience(tries, pause), Reporter("download", progress)
     )
     work.refuse(record)
-    with _writing(place):
+    with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         partial = Partial(place.parent / f".{uuid.uuid4().hex}.part")
         try:
@@ -274,7 +188,7 @@ def save(
                 result = fetch(
                     transport, [record], cache, progress=progress, tries=tries, pause=pause
                 )[0]
-                _copy(result.path, partial, result.record.digest)
+                copy_into(result.path, partial, result.record.digest)
             else:
                 received = work.receive_alone(record, partial)
                 result = Fetched(_filled(record, partial), place, received.action, received.bytes)
@@ -304,6 +218,11 @@ def _group(record: Record) -> tuple[str, ...]:
     if record.digest:
         return ("digest", record.digest.lower())
     return ("file", str(record.file))
+
+
+def _is_fatal(error: XNATError) -> bool:
+    """Tell whether no file can be kept; that one is not here does not say so."""
+    return isinstance(error, CacheError) and not isinstance(error, NotInCache)
 
 
 def _addressable(record: Record) -> bool:
@@ -340,12 +259,14 @@ class _Work:
         self,
         transport: Transport,
         cache: Cache | None,
+        names: Names | None,
         mode: Mode,
         patience: Patience,
         report: Reporter,
     ) -> None:
         self.transport = transport
         self.cache = cache
+        self.names = names
         self.mode = mode
         self.patience = patience
         self.report = report
@@ -355,59 +276,99 @@ class _Work:
         """Raise for what is no file, before any request."""
         if record.digest and not is_md5(record.digest.lower()):
             raise UsageError(f"{record.digest!r} is not an MD5, in the record of {record.place}")
-        decision = self._decide(record, Here.NOTHING)
-        if decision.action is Action.REFUSE:
+        if _listed(record) is Listed.NOT_A_FILE:
             raise UsageError(
-                f"{record.place or 'an empty record'}: {decision.reason}",
+                f"{record.place or 'an empty record'}: {self._decide(record, Here.NOTHING).reason}",
                 advice="give records of files, with path and resource",
             )
 
     def _decide(self, record: Record, here: Here) -> Decision:
-        if not record.path or not (record.resource_id or record.resource_label):
-            listed = Listed.NOT_A_FILE
-        else:
-            listed = Listed.DIGEST if record.digest else Listed.NO_DIGEST
-        return for_download(self.mode, here, listed)
+        return for_download(self.mode, here, _listed(record))
 
     def one(self, record: Record, bundle: _Bundle) -> Fetched:
         """Bring one file into the cache."""
         self.stop.check()
         if not record.digest:
-            _say_once()
             return self._without_digest(record, bundle)
         return self._by_digest(record, bundle)
 
     def _by_digest(self, record: Record, bundle: _Bundle) -> Fetched:
-        cache = self._cache()
         digest = record.digest.lower()
-        path = cache.find(digest, record.size)
-        if path is None:
-            with cache.lock(digest, self.stop.check):
+        found = self._usable(record)
+        if found is None:
+            self._go_online(record)
+            with self._cache().lock(digest, self.stop.check):
                 # another process may have fetched it while this one waited
-                path = cache.find(digest, record.size)
-                if path is None:
+                found = self._usable(record)
+                if found is None:
                     return self._into_cache(record, bundle, digest)
-        decision = self._decide(record, Here.WHOLE)
-        self._tell(record, decision.action, decision.reason, 0, path.stat().st_size)
-        return Fetched(
-            replace(record, digest=digest, size=path.stat().st_size), path, decision.action, 0
-        )
+        path, decision = found
+        size = path.stat().st_size
+        self._names().saw(record)
+        self._tell(record, decision.action, decision.reason, 0, size)
+        return Fetched(replace(record, digest=digest, size=size), path, decision.action, 0)
+
+    def _usable(self, record: Record) -> tuple[Path, Decision] | None:
+        """Return a file that is here, where this account may have it."""
+        path = self._cache().find(record.digest, record.size)
+        if path is None:
+            return None
+        decision = self._decide(record, self._names().of(record))
+        if decision.action is Action.LIST:
+            log.debug("list %s: %s", record.place, decision.reason)
+            if not self._names().ask(record):
+                return None
+            decision = self._decide(record, Here.WHOLE)
+        return path, decision
+
+    def _go_online(self, record: Record) -> None:
+        """Raise if the archive is not to be asked for what is not here."""
+        decision = self._decide(record, Here.NOTHING)
+        if decision.action is Action.REFUSE:
+            strange = record.digest and self._cache().find(record.digest, record.size)
+            raise NotInCache(
+                f"{record.place}: "
+                + ("no listing of this account named it" if strange else decision.reason),
+                server=self.transport.server,
+                advice="fetch it once while the archive can be asked, with the same account and "
+                "cache, or pull a mirror that holds it",
+            )
 
     def _without_digest(self, record: Record, bundle: _Bundle) -> Fetched:
         cache = self._cache()
         identity = self._identity(record)
+        found = self._remembered(record, identity)
+        if found is not None and found[2].action is Action.USE:
+            known, path, decision = found
+            self._tell(record, decision.action, decision.reason, 0, known.size)
+            whole = replace(record, digest=known.digest, size=known.size)
+            return Fetched(whole, path, decision.action, 0, known.age)
+        self._go_online(record)
+        _say_once()
         with cache.lock(key_of(*identity), self.stop.check):
-            known = cache.recall(*identity)
-            path = cache.find(known.digest, known.size) if known and known.modified else None
-            if known is None or path is None or not _addressable(record):
-                return self._into_cache(record, bundle, key_of(*identity))
-            return self._into_cache(record, bundle, key_of(*identity), known)
+            found = self._remembered(record, identity)
+            validator = found[0] if found and found[2].action is Action.REVALIDATE else None
+            return self._into_cache(record, bundle, key_of(*identity), validator)
+
+    def _remembered(
+        self, record: Record, identity: tuple[object, ...]
+    ) -> tuple[Known, Path, Decision] | None:
+        known = self._cache().recall(*identity)
+        path = self._cache().find(known.digest, known.size) if known else None
+        if known is None or path is None:
+            return None
+        tells = known.modified and _addressable(record)
+        here = Here.REMEMBERED if tells else Here.FETCHED
+        return known, path, self._decide(record, here)
 
     def _into_cache(
         self, record: Record, bundle: _Bundle, name: str, known: Known | None = None
     ) -> Fetched:
         cache = self._cache()
         partial = cache.partial(name, record.size)
+        if partial.size == record.size and self._names().of(record) is Here.UNNAMED:
+            # what another account left is whole, so the archive would not be asked at all
+            partial.start_over()
         here = Here.REMEMBERED if known else Here.PART if partial.size else Here.NOTHING
         decision = self._decide(record, here)
         log.debug("%s %s: %s", decision.action, record.place, decision.reason)
@@ -435,6 +396,7 @@ class _Work:
         except BaseException:
             (partial.keep if record.digest else partial.discard)()
             raise
+        self._names().saw(record)
         if not record.digest:
             cache.remember(
                 Known(found.digest, found.size or 0, received.modified, record.place),
@@ -500,6 +462,10 @@ class _Work:
         assert self.cache is not None
         return self.cache
 
+    def _names(self) -> Names:
+        assert self.names is not None
+        return self.names
+
     def _tell(self, record: Record, action: Action, reason: str, came: int, size: int) -> None:
         log.info("%s %s: %s (%d bytes came)", action, record.place, reason, came)
         self.report(record.place, size, size, action.value, finished=True)
@@ -538,32 +504,14 @@ class _Bundle:
         return partial.path, came
 
 
+def _listed(record: Record) -> Listed:
+    if not record.path or not (record.resource_id or record.resource_label):
+        return Listed.NOT_A_FILE
+    return Listed.DIGEST if record.digest else Listed.NO_DIGEST
+
+
 def _filled(record: Record, partial: Partial) -> Record:
     return replace(record, digest=partial.digest, size=partial.size)
-
-
-def _copy(source: Path, partial: Partial, digest: str) -> None:
-    with source.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            partial.write(block)
-    if partial.digest != digest:
-        raise DigestMismatch(
-            f"{source} changed in the cache while it was copied", advice="run again"
-        )
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """Tell troubles of a folder of the user from those of the network."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, XNATError):
-            raise
-        raise TransferError(
-            f"cannot write {place}: {error.strerror or error}",
-            advice="check the folder, its rights, and the room on its disk",
-        ) from error
 
 
 def _say_once() -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import CannotReachServer, NotAllowed, NotLoggedIn, TransferError, XNATError
+from ..errors import (
+    CannotReachServer,
+    NotAllowed,
+    NotInCache,
+    NotLoggedIn,
+    TransferError,
+    XNATError,
+)
 
 __all__ = ["Failure", "combined", "is_common"]
 
@@ -56,7 +63,7 @@ def combined(failures: Sequence[Failure], wanted: int) -> XNATError:
         if len(failures) > _SHOWN:
             lines.append(f"\n  ... and {len(failures) - _SHOWN} more")
         advice = dict.fromkeys(error.advice for _, error in failures if error.advice)
-        error = (only if issubclass(only, TransferError) else TransferError)(
+        error = (only if issubclass(only, (TransferError, NotInCache)) else TransferError)(
             f"{len(failures)} of {wanted} files failed, the others are in the cache:"
             + "".join(lines),
             server=first.server,

@@ -48,6 +48,10 @@ class Listing:
     def __len__(self) -> int:
         return len(self._exact)
 
+    def digests(self) -> frozenset[str]:
+        """Return all digests that are listed."""
+        return frozenset(entry.digest for entry in self._exact.values() if entry.digest)
+
     def get(self, path: str) -> Entry | None:
         """Return what is listed under a path, or None."""
         return self._exact.get(path) or self._spelled.get(path)

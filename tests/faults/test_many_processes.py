@@ -31,7 +31,7 @@ records = [Record.from_dict(values) for values in json.loads(records)]
 print("ready", flush=True)
 sys.stdin.readline()
 cache = Cache(root)
-fetched = fetch(transport, records, cache, connections=4, pause=0.01)
+fetched = fetch(transport, records, cache, connections=4, pause=0.01, listed=True)
 views = deliver(fetched, cache, "all")
 print(json.dumps([[str(item.path), str(views[item.record])] for item in fetched]), flush=True)
 transport.close()
@@ -160,9 +160,20 @@ def test_whole_leftover_costs_no_request(server, cache, transport, wanted, noise
     partial = cache.partial(record.digest)
     partial.write(noise(100_000))
     partial.keep()
-    (item,) = fetch(transport, [record], cache)
+    (item,) = fetch(transport, [record], cache, listed=True)
     assert item.path.read_bytes() == noise(100_000)
     assert server.count() == 0
+
+
+def test_whole_leftover_of_another_account_is_fetched_anew(server, cache, transport, wanted, noise):
+    """Who may read it is known by the archive only."""
+    record = wanted("plain", noise(100_000))
+    partial = cache.partial(record.digest)
+    partial.write(noise(100_000))
+    partial.keep()
+    (item,) = fetch(transport, [record], cache)
+    assert item.path.read_bytes() == noise(100_000)
+    assert server.ranges() == [None]
 
 
 def test_live_partial_of_another_process_is_neither_shared_nor_published(cache, noise):
