@@ -23,8 +23,10 @@
     │   ├── DigestMismatch                   size or digest differ from what the listing names
     │   ├── UnsafeName                       a file name that this file system cannot keep
     │   └── UploadIncomplete                 the server does not list what was sent
-    └── CacheError (OSError)                 the cache folder cannot be used
-        └── NotInCache (FileNotFoundError)   offline, and the file was never fetched
+    ├── CacheError (OSError)                 the cache folder cannot be used
+    │   └── NotInCache (FileNotFoundError)   offline, and the file was never fetched
+    └── MirrorError                          the mirror, or the outbox, cannot be used
+        └── NotInMirror (LookupError)        offline, and the mirror does not hold it
 
 Each message says which server and path were meant, what was asked, and what to do next.
 Errors cross process borders (they come out of Nipype's workers), so each one pickles whole; none
@@ -44,9 +46,11 @@ __all__ = [
     "Conflict",
     "CriteriaError",
     "DigestMismatch",
+    "MirrorError",
     "NotAllowed",
     "NotFound",
     "NotInCache",
+    "NotInMirror",
     "NotLoggedIn",
     "NothingMatched",
     "SelectSyntaxError",
@@ -207,3 +211,11 @@ class CacheError(XNATError, OSError):
 
 class NotInCache(CacheError, FileNotFoundError):
     """Working offline, and the file is not in the cache."""
+
+
+class MirrorError(XNATError):
+    """The folder of a mirror, or of an outbox, cannot be used."""
+
+
+class NotInMirror(MirrorError, LookupError):
+    """Working offline, and the mirror does not hold what was asked for."""

@@ -1,0 +1,112 @@
+"""Tables with any number of columns, asked in as few requests as an address can hold."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..address import Address
+from ..errors import BadRequest, ServerBroken
+from ..select.listings import Listings
+from ..transport import Transport
+
+__all__ = ["Columns"]
+
+log = logging.getLogger("nipype_xnat.mirror")
+
+_LONGEST = 6000  # bytes of an address; Tomcat takes 8 KiB with all headers
+_PREDICATE = re.compile(r"\[[^\]]*\]")
+
+Rows = Iterator[dict[str, str]]
+
+
+class Columns:
+    """Ask for tables whose columns do not fit into one address.
+
+    Parameters
+    ----------
+    transport : Transport
+    shortcuts : mapping of str to str
+        The short names of columns, by the address of their field in lower case: a server calls a
+        column by its short name where it has one, and by its address in lower case elsewhere.
+    """
+
+    def __init__(self, transport: Transport, shortcuts: Mapping[str, str]) -> None:
+        self._ask = Listings(transport)
+        self._shortcuts = shortcuts
+
+    def tables(
+        self, address: Address, keys: Sequence[str], columns: Sequence[str]
+    ) -> Iterator[Rows]:
+        """Yield tables that together hold all columns; the keys are in each of them.
+
+        Columns that the server refuses are left out: its types may lack them.
+
+        Parameters
+        ----------
+        address : Address
+            The listing, without ``columns``.
+        keys : sequence of str
+            Columns that tell rows apart.
+        columns : sequence of str
+            Addresses of fields, or short names.
+
+        Yields
+        ------
+        iterator of dict
+            Rows by the names that were asked for; empty values are left out.
+        """
+        for part in self._parts(address, keys, list(columns)):
+            yield from self._answered(address, keys, part)
+
+    def table(self, address: Address, columns: Sequence[str]) -> Rows:
+        """Return the rows of a table that needs one request."""
+        return self._named(address, columns)()
+
+    def _parts(
+        self, address: Address, keys: Sequence[str], columns: list[str]
+    ) -> Iterator[list[str]]:
+        part: list[str] = []
+        for column in columns:
+            if part and len(str(_with(address, [*keys, *part, column]))) > _LONGEST:
+                yield part
+                part = []
+            part.append(column)
+        if part:
+            yield part
+
+    def _answered(
+        self, address: Address, keys: Sequence[str], columns: list[str]
+    ) -> Iterator[Rows]:
+        try:
+            found = self._named(address, [*keys, *columns])()
+        except (ServerBroken, BadRequest) as error:
+            if len(columns) > 1:
+                middle = len(columns) // 2
+                yield from self._answered(address, keys, columns[:middle])
+                yield from self._answered(address, keys, columns[middle:])
+                return
+            log.info("%s is left out, the server refuses it: %s", columns[0], error.message)
+            return
+        yield found
+
+    def _named(self, address: Address, columns: Sequence[str]) -> Callable[[], Rows]:
+        def ask() -> Rows:
+            rows = self._ask.table(_with(address, columns))
+            return ({name: value for name, value in self._read(row, columns)} for row in rows)
+
+        return ask
+
+    def _read(self, row: Mapping[str, str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+        lower = {name.lower(): value for name, value in row.items()}
+        for column in columns:
+            plain = column.lower()
+            short = self._shortcuts.get(_PREDICATE.sub("", plain), "").lower()
+            value = lower.get(plain) or lower.get(_PREDICATE.sub("", plain)) or lower.get(short)
+            if value:
+                yield column, value
+
+
+def _with(address: Address, columns: Sequence[str]) -> Address:
+    return address.ask(columns=",".join(dict.fromkeys(columns)), format="csv")

@@ -1,0 +1,310 @@
+"""Pulling: part of a server becomes a mirror, or a mirror what the server holds now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from .. import search, transfer
+from ..address import Address
+from ..archive import datatypes
+from ..cohort import Found, find_files, parse_template
+from ..errors import AnswerError, SelectSyntaxError, TransferError, UsageError
+from ..records import Record
+from ..transport import Request, Transport
+from .changes import Changes, compare, referenced
+from .folder import Contents, Folder, Wanted
+from .lists import ProjectLists, Tick
+from .offline import OfflineTransport
+from .writer import writing
+
+__all__ = ["Pulled", "pull"]
+
+log = logging.getLogger("nipype_xnat.mirror")
+
+_AT_ONCE = 500  # files handed to one transfer: what is known of them fits into little memory
+# what is asked of any server, whatever the project, and cannot be told from its tables
+_KEPT = ("/xapi/siteConfig/buildInfo", "/data/search/elements?format=json")
+_EVERYTHING = (
+    "/projects/{}/resources/*/files/*",
+    "/projects/{}/subjects/*/resources/*/files/*",
+    "/projects/{}/experiments/*/resources/*/files/*",
+    "/projects/{}/experiments/*/scans/*/resources/*/files/*",
+    "/projects/{}/experiments/*/assessors/*/resources/*/files/*",
+    "/projects/{}/experiments/*/assessors/*/in_resources/*/files/*",
+    "/projects/{}/experiments/*/assessors/*/out_resources/*/files/*",
+    "/projects/{}/experiments/*/reconstructions/*/in_resources/*/files/*",
+    "/projects/{}/experiments/*/reconstructions/*/out_resources/*/files/*",
+)
+
+
+@dataclass
+class Pulled:
+    """What a pull did, or would do.
+
+    Parameters
+    ----------
+    changes : Changes
+        What differs from the mirror before.
+    fetched, already_here : int
+        Files whose bytes came, and files whose bytes were there.
+    bytes : int
+        That crossed the network for them.
+    removed, freed : int
+        Files whose bytes are not held any longer, and how many bytes they had.
+    failed : list of (str, str)
+        Places of the files that did not come, and why. Pull again to get them.
+    dry_run : bool
+    """
+
+    changes: Changes
+    fetched: int = 0
+    already_here: int = 0
+    bytes: int = 0
+    removed: int = 0
+    freed: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    dry_run: bool = False
+
+    def __str__(self) -> str:
+        would = "would be " if self.dry_run else ""
+        lines = [str(self.changes)]
+        lines.append(
+            f"files: {self.fetched} {would}fetched ({self.bytes} bytes), "
+            f"{self.already_here} here already, {self.removed} {would}removed "
+            f"({self.freed} bytes), {len(self.failed)} failed"
+        )
+        lines += [f"failed: {place}: {reason}" for place, reason in self.failed]
+        return "\n".join(lines)
+
+
+def pull(
+    transport: Transport,
+    root: Path | str,
+    wanted: Iterable[Wanted] = (),
+    *,
+    dry_run: bool = False,
+    connections: int = 8,
+    progress: Callable[[transfer.Progress], object] | None = None,
+    tick: Tick | None = None,
+) -> Pulled:
+    """Bring a mirror to what the server holds now.
+
+    Everything is listed again; only bytes whose digest changed are fetched. What is interrupted
+    leaves the mirror as it was, and the files that came are not fetched again.
+
+    Parameters
+    ----------
+    transport : Transport
+        The server.
+    root : path
+        The mirror's folder; made where it is missing.
+    wanted : iterable of Wanted
+        Projects to add, or to hold in another extent. Those that the mirror holds are pulled too.
+    dry_run : bool
+        List and compare, and change nothing.
+    connections : int
+        Most files at once.
+    progress : callable, optional
+        Gets the progress of each file, see :func:`nipype_xnat.transfer.fetch`.
+    tick : callable, optional
+        Gets what was listed, and how many.
+
+    Returns
+    -------
+    Pulled
+
+    Raises
+    ------
+    MirrorError
+        If the folder holds something else, or somebody else pulls into it.
+    UsageError
+        If no project is named, a template is about another project, or the mirror is of another
+        server.
+    """
+    folder = Folder(root)
+    wanted = [_checked(one) for one in wanted]
+    before = folder.read() or Contents(transport.server, transport.account)
+    if before.server != transport.server:
+        raise UsageError(
+            f"{folder.root} is a mirror of {before.server}, not of {transport.server}",
+            advice="pull into a folder of its own",
+        )
+    contents = before.with_projects(wanted)
+    if not contents.projects:
+        raise UsageError("no project to pull", advice="name one: --project P")
+    with folder.pulling():
+        return _Pull(transport, folder, contents, dry_run, connections, progress).run(tick)
+
+
+def _checked(one: Wanted) -> Wanted:
+    """Refuse what cannot be pulled before anything is asked."""
+    if one.criteria:
+        search.parse(one.criteria)
+    for template in one.files:
+        for path in parse_template(template):
+            step = path.step("project")
+            if step is None or not step.exact or step.pattern.text != one.project:
+                raise SelectSyntaxError(
+                    f"the template is not about the project {one.project}",
+                    asked=template,
+                    advice=f"/projects/{one.project}/experiments/*/scans/*/resources/*/files/*",
+                )
+    return one
+
+
+class _Pull:
+    """One pull, while it runs."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        folder: Folder,
+        contents: Contents,
+        dry_run: bool,
+        connections: int,
+        progress: Callable[[transfer.Progress], object] | None,
+    ) -> None:
+        self.transport = transport
+        self.folder = folder
+        self.contents = contents
+        self.dry_run = dry_run
+        self.connections = connections
+        self.progress = progress
+
+    def run(self, tick: Tick | None) -> Pulled:
+        name, place = self.folder.new_state()
+        published = False
+        try:
+            self._list(place, tick)
+            old = self.folder.state(self.contents.state) if self.contents.state else None
+            result = Pulled(compare(old, place), dry_run=self.dry_run)
+            self._fetch(name, place, result)
+            if not self.dry_run:
+                self._publish(name)
+                published = True
+            self._remove(place, result)
+        finally:
+            if not published:
+                self.folder.drop_state(name)
+        return result
+
+    def _list(self, place: Path, tick: Tick | None) -> None:
+        with writing(place, datatypes.load()) as writer:
+            for one in self.contents.projects:
+                allowed = None
+                if one.criteria:
+                    criteria = search.parse(one.criteria)
+                    allowed = search.matching_ids(self.transport, criteria, "experiment")
+                ProjectLists(self.transport, writer, one, allowed, tick).write()
+
+    def _publish(self, name: str) -> None:
+        kept = dict(self._kept())
+        contents = Contents(
+            self.contents.server, self.transport.account, self.contents.projects, name, "", kept
+        )
+        self.folder.publish(contents)
+        # the state before stays for those who read it now
+        for older in self.folder.states():
+            if older not in (name, self.contents.state):
+                self.folder.drop_state(older)
+
+    def _kept(self) -> Iterator[tuple[str, str]]:
+        for target in _KEPT:
+            request = Request("GET", Address.parse(target), expect="json")
+            try:
+                yield str(request.address), self.transport.send(request).text()
+            except AnswerError as error:
+                log.info("%s is not kept: %s", target, error.message)
+
+    # -- bytes
+
+    def _fetch(self, name: str, place: Path, result: Pulled) -> None:
+        listed = OfflineTransport(self.folder.root, name)
+        unnamed: list[tuple[Record, str]] = []
+        try:
+            files = self._wanted(listed)
+            while chunk := list(islice(files, _AT_ONCE)):
+                if self.dry_run:
+                    self._would_fetch(chunk, result)
+                else:
+                    unnamed += self._fetch_some(chunk, result)
+        finally:
+            listed.close()
+        if unnamed:
+            with writing(place, datatypes.load()) as writer:
+                for record, digest in unnamed:
+                    writer.blob(record, digest)
+
+    def _wanted(self, listed: Transport) -> Iterator[Record]:
+        """Yield the files whose bytes are to be held, each once."""
+        seen: set[tuple[str, str]] = set()
+        for one in self.contents.projects:
+            if not one.bytes:
+                continue
+            templates = one.files or tuple(text.format(one.project) for text in _EVERYTHING)
+            for template in templates:
+                for found in find_files(listed, parse_template(template)):
+                    for record in _with_companions(found):
+                        key = (record.resource_id, record.path)
+                        if key not in seen:
+                            seen.add(key)
+                            yield record
+
+    def _would_fetch(self, chunk: Sequence[Record], result: Pulled) -> None:
+        for record in chunk:
+            if record.digest and self.folder.bytes.find(record.digest, record.size) is not None:
+                result.already_here += 1
+            else:
+                result.fetched += 1
+                result.bytes += record.size or 0
+
+    def _fetch_some(self, chunk: list[Record], result: Pulled) -> list[tuple[Record, str]]:
+        """Fetch files, and return those whose digest only the bytes told."""
+        unnamed = []
+        while chunk:
+            try:
+                fetched = transfer.fetch(
+                    self.transport,
+                    chunk,
+                    self.folder.bytes,
+                    connections=self.connections,
+                    progress=self.progress,
+                )
+            except TransferError as error:
+                failures = {place: str(reason) for place, reason in error.failures}
+                if not failures:
+                    raise
+                result.failed += sorted(failures.items())
+                chunk = [record for record in chunk if record.place not in failures]
+                continue
+            for got in fetched:
+                came = got.action in (transfer.Action.DOWNLOAD, transfer.Action.RESUME)
+                result.fetched += came
+                result.already_here += not came
+                result.bytes += got.bytes
+            unnamed += [
+                (record, got.record.digest)
+                for record, got in zip(chunk, fetched, strict=True)
+                if not record.digest
+            ]
+            break
+        return unnamed
+
+    def _remove(self, place: Path, result: Pulled) -> None:
+        """Remove the bytes that no listing of the mirror names any longer."""
+        with referenced(place) as is_named:
+            for path in (self.folder.root / "bytes" / "objects").glob("*/*"):
+                if not is_named(path.name):
+                    result.removed += 1
+                    result.freed += path.stat().st_size
+                    if not self.dry_run:
+                        path.unlink(missing_ok=True)
+
+
+def _with_companions(found: Found) -> Iterator[Record]:
+    yield found.record
+    yield from found.companions

@@ -1,0 +1,261 @@
+"""Writing a state: what a server's tables say becomes an archive.
+
+Elements keep the ids, times and numbers that they have on the server, so nothing here follows the
+rules by which an archive makes new ones.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection
+
+from ..archive import values
+from ..archive.datatypes import DataType, Dictionary
+from ..archive.errors import Invalid
+from ..archive.storage import schema as s
+from ..archive.storage.database import Database
+from ..records import Record
+
+__all__ = ["Writer", "writing"]
+
+_MANY = 1000
+_OWN_NUMBERS = 1 << 40
+
+
+class Writer:
+    """Writes elements, resources and files of one state.
+
+    Parameters
+    ----------
+    connection : Connection
+    dictionary : Dictionary
+        The data types that the state knows.
+    """
+
+    def __init__(self, connection: Connection, dictionary: Dictionary) -> None:
+        self.connection = connection
+        self.dictionary = dictionary
+
+    # -- elements
+
+    def element(self, kind: str, xsi_type: str, id: str, **columns: Any) -> int:
+        """Write an element, or find the one that is there, and return its key.
+
+        Subjects and experiments are the same in each project that sees them.
+        """
+        c = s.element.c
+        where = [c.kind == kind, c.id == id]
+        if columns.get("session_pk") is not None and kind != "experiment":
+            where.append(c.session_pk == columns["session_pk"])
+        known = self.connection.execute(sa.select(c.pk).where(*where)).scalar()
+        columns = {name: value for name, value in columns.items() if value is not None}
+        number = columns.pop("pk", None)
+        if known is not None:
+            if columns:
+                self.connection.execute(s.element.update().where(c.pk == known).values(columns))
+            return int(known)
+        if number is not None and self._taken(number):
+            number = None
+        row = {
+            "kind": kind,
+            "id": id,
+            "xsi_type": xsi_type,
+            "fields": {},
+            "label": None,
+            "project": None,
+            "subject_pk": None,
+            "session_pk": None,
+            "scan_type": None,
+            "date": None,
+            "insert_date": "",
+            "insert_user": "",
+            "last_modified": "",
+            **columns,
+        }
+        if number is not None:
+            row["pk"] = number
+        result = self.connection.execute(s.element.insert().values(row))
+        return int((result.inserted_primary_key or (0,))[0])
+
+    def _taken(self, number: int) -> bool:
+        found = sa.select(s.element.c.pk).where(s.element.c.pk == number)
+        return self.connection.execute(found).scalar() is not None
+
+    def key(self, kind: str, id: str) -> int | None:
+        """Return the key of a project, subject or experiment."""
+        c = s.element.c
+        return self.connection.execute(
+            sa.select(c.pk).where(c.kind == kind, c.id == id)
+        ).scalar()
+
+    def inside(self, kind: str, session: str, id: str) -> int | None:
+        """Return the key of a scan or reconstruction."""
+        session_pk = self.key("experiment", session)
+        if session_pk is None:
+            return None
+        c = s.element.c
+        return self.connection.execute(
+            sa.select(c.pk).where(c.kind == kind, c.session_pk == session_pk, c.id == id)
+        ).scalar()
+
+    def fields(self, pk: int | None, datatype: DataType, given: Mapping[str, str]) -> None:
+        """Add fields to an element: their paths in its type, and what a table showed."""
+        if pk is None:
+            return
+        kept: dict[str, str] = {}
+        for path, text in given.items():
+            field = datatype.fields.get(path)
+            if field is None or not text:
+                continue
+            try:
+                kept[path] = values.canonical(field, text)
+            except Invalid:  # a server may hold what this dictionary would not take
+                kept[path] = text
+        if not kept:
+            return
+        c = s.element.c
+        present = self.connection.execute(sa.select(c.fields).where(c.pk == pk)).scalar() or {}
+        self.connection.execute(
+            s.element.update().where(c.pk == pk).values(fields={**present, **kept})
+        )
+
+    def variable(self, pk: int | None, name: str, value: str) -> None:
+        """Write a custom variable."""
+        if pk is not None and name:
+            row = {"element_pk": pk, "name": name, "value": value}
+            self.connection.execute(insert(s.variable).values(row).on_conflict_do_nothing())
+
+    def share(self, pk: int | None, project: str, label: str | None) -> None:
+        """Note that an element is seen in a project that does not own it."""
+        if pk is not None and project:
+            row = {"element_pk": pk, "project": project, "label": label}
+            self.connection.execute(insert(s.share).values(row).on_conflict_do_nothing())
+
+    def alias(self, project: str, alias: str) -> None:
+        """Write another name of a project."""
+        row = {"alias": alias, "project": project}
+        self.connection.execute(insert(s.alias).values(row).on_conflict_do_nothing())
+
+    def setting(self, scope: str, name: str, value: str) -> None:
+        """Write a setting of a project."""
+        row = {"scope": scope, "name": name, "value": value}
+        self.connection.execute(insert(s.setting).values(row).on_conflict_do_nothing())
+
+    def count(self, what: str) -> int:
+        """Return how many there are of a kind of element, or of resources."""
+        query = sa.select(sa.func.count())
+        if what == "resource":
+            query = query.select_from(s.resource)
+        else:
+            query = query.select_from(s.element).where(s.element.c.kind == what.removesuffix("s"))
+        return int(self.connection.execute(query).scalar() or 0)
+
+    # -- resources and files
+
+    def holders(self, level: str, project: str) -> frozenset[str]:
+        """Return the ids of the subjects or experiments that hold resources at a level.
+
+        Parameters
+        ----------
+        level : str
+            ``project``, ``subject``, ``experiment``, ``scan``, ``assessor`` (its own resources),
+            ``in`` or ``out`` (of assessors), ``recon-in`` or ``recon-out``.
+        project : str
+        """
+        owner, session = s.element.alias(), s.element.alias()
+        below = level not in ("project", "subject", "experiment")
+        shown = session if below else owner
+        source = s.resource.join(owner, owner.c.pk == s.resource.c.owner_pk)
+        if below:
+            source = source.join(session, session.c.pk == owner.c.session_pk)
+        direction = {"in": "in", "out": "out", "recon-in": "in", "recon-out": "out"}.get(level, "")
+        kind = {"project": "project", "subject": "subject", "scan": "scan"}.get(level, "experiment")
+        if level.startswith("recon"):
+            kind = "recon"
+        where = [owner.c.kind == kind, s.resource.c.direction == direction]
+        if level == "experiment":
+            where.append(owner.c.session_pk.is_(None))
+        shared = sa.select(s.share.c.element_pk).where(s.share.c.project == project)
+        here = shown.c.id if level == "project" else shown.c.project
+        where.append(sa.or_(here == project, shown.c.pk.in_(shared)))
+        query = sa.select(shown.c.id).distinct().select_from(source).where(*where)
+        return frozenset(self.connection.execute(query).scalars())
+
+    def resource(self, number: int, owner_pk: int, direction: str, **columns: Any) -> None:
+        """Write a resource under the number that it has on the server."""
+        row = {"pk": number, "owner_pk": owner_pk, "direction": direction}
+        row.update({name: value for name, value in columns.items() if value not in (None, "")})
+        self.connection.execute(insert(s.resource).values(row).on_conflict_do_nothing())
+
+    def files(self, records: Iterable[Record]) -> int:
+        """Write the files of resources that are there already; return how many."""
+        rows: list[dict[str, Any]] = []
+        count = 0
+        for record in records:
+            count += 1
+            rows.append(
+                {
+                    "resource_pk": int(record.resource_id),
+                    "path": record.path,
+                    "blob": record.digest,
+                    "size": record.size or 0,
+                    "digest": record.digest,
+                    "format": record.format or None,
+                    "content": record.content or None,
+                    # tables show them with "=", the archive keeps them with ":"
+                    "tags": record.tags.replace("=", ":") or None,
+                    "modified": 0.0,
+                    "catalogued": True,
+                }
+            )
+            if len(rows) == _MANY:
+                self._write_files(rows)
+                rows = []
+        self._write_files(rows)
+        return count
+
+    def _write_files(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(insert(s.file).on_conflict_do_nothing(), rows)
+
+    def blob(self, record: Record, digest: str) -> None:
+        """Say which bytes a file has whose server keeps no digests."""
+        self.connection.execute(
+            s.file.update()
+            .where(s.file.c.resource_pk == int(record.resource_id), s.file.c.path == record.path)
+            .values(blob=digest)
+        )
+
+
+@contextmanager
+def writing(folder: Path, dictionary: Dictionary) -> Iterator[Writer]:
+    """Write the database of a state in one transaction.
+
+    Afterwards it is one plain file, which can be read where nothing may be written.
+    """
+    path = folder / "archive.sqlite"
+    database = Database(path, durable=False)
+    try:
+        with database.change() as connection:
+            # elements without a number of their own keep clear of those that have one
+            connection.execute(
+                sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES ('element', :start)"),
+                {"start": _OWN_NUMBERS},
+            )
+            yield Writer(connection, dictionary)
+    finally:
+        database.close()
+    plain = sqlite3.connect(path)
+    try:
+        plain.execute("PRAGMA journal_mode=DELETE")
+        plain.execute("ANALYZE")
+        plain.commit()
+    finally:
+        plain.close()
