@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from ..address import Address
 from ..errors import BadRequest, ServerBroken
@@ -27,12 +28,15 @@ class Columns:
     Parameters
     ----------
     transport : Transport
-    shortcuts : mapping of str to str
-        The short names of columns, by the address of their field in lower case: a server calls a
-        column by its short name where it has one, and by its address in lower case elsewhere.
+    shortcuts : mapping of str to mapping of str to str
+        For each listing (``projects``, ``subjects``, ``experiments``) the short names of columns by
+        the address of their field in lower case: a server calls a column by its short name where it
+        has one, and by its address in lower case elsewhere.
     """
 
-    def __init__(self, transport: Transport, shortcuts: Mapping[str, str]) -> None:
+    def __init__(
+        self, transport: Transport, shortcuts: Mapping[str, Mapping[str, str]]
+    ) -> None:
         self._ask = Listings(transport)
         self._shortcuts = shortcuts
 
@@ -94,18 +98,24 @@ class Columns:
     def _named(self, address: Address, columns: Sequence[str]) -> Callable[[], Rows]:
         def ask() -> Rows:
             rows = self._ask.table(_with(address, columns))
-            return ({name: value for name, value in self._read(row, columns)} for row in rows)
+            # an error that the server swallowed shows with the first row
+            rows = chain(list(islice(rows, 1)), rows)
+            short = self._shortcuts[address.segments[-1]]
+            return (dict(_read(row, columns, short)) for row in rows)
 
         return ask
 
-    def _read(self, row: Mapping[str, str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
-        lower = {name.lower(): value for name, value in row.items()}
-        for column in columns:
-            plain = column.lower()
-            short = self._shortcuts.get(_PREDICATE.sub("", plain), "").lower()
-            value = lower.get(plain) or lower.get(_PREDICATE.sub("", plain)) or lower.get(short)
-            if value:
-                yield column, value
+
+def _read(
+    row: Mapping[str, str], columns: Sequence[str], shortcuts: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    lower = {name.lower(): value for name, value in row.items()}
+    for column in columns:
+        full = column.lower()
+        plain = _PREDICATE.sub("", full)
+        value = lower.get(full) or lower.get(plain) or lower.get(shortcuts.get(plain, "").lower())
+        if value:
+            yield column, value
 
 
 def _with(address: Address, columns: Sequence[str]) -> Address:

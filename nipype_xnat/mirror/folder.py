@@ -186,6 +186,7 @@ class Folder:
         name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         place = self.state(name)
         place.mkdir(parents=True)
+        (self.root / "bytes" / "objects").mkdir(parents=True, exist_ok=True)
         # relative, so that the mirror can be moved, and mounted elsewhere
         (place / "files").symlink_to(Path("..", "..", "bytes", "objects"))
         return name, place

@@ -105,8 +105,7 @@ class ProjectLists:
         """
         self._write_project()
         experiments = self._list_experiments()
-        kept = None if self.allowed is None else {row.get("subject_ID") for row in experiments}
-        self._write_subjects(kept)
+        self._write_subjects(self._kept_subjects(experiments))
         self._write_experiments(experiments)
         self._write_scans()
         self._write_reconstructions()
@@ -116,6 +115,14 @@ class ProjectLists:
         self._write_files()
 
     # -- elements
+
+    def _kept_subjects(self, experiments: list[dict[str, str]]) -> frozenset[str] | None:
+        if self.allowed is None:
+            return None
+        level, ids = self.allowed
+        if level == "subject":
+            return ids
+        return frozenset(row.get("subject_ID", "") for row in experiments)
 
     def _write_project(self) -> None:
         datatype = self._type("xnat:projectData")
@@ -149,7 +156,7 @@ class ProjectLists:
             return
         self.writer.setting(self.project, "accessibility", level)
 
-    def _write_subjects(self, kept: set[str | None] | None) -> None:
+    def _write_subjects(self, kept: frozenset[str] | None) -> None:
         datatype = self._type("xnat:subjectData")
         address = self._project / "subjects"
         foreign = self._foreign("subjects", datatype.name)
@@ -475,11 +482,13 @@ def _times(name: str, row: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _short_names() -> dict[str, str]:
-    """Return the short names of columns by their fields' addresses in lower case."""
-    found: dict[str, str] = {}
-    for level in shortcuts().values():
-        for table in level.values():
-            for name, address in table.items():
-                found.setdefault(address.lower(), name)
-    return found
+def _short_names() -> dict[str, dict[str, str]]:
+    """Return for each listing the short names of columns, by their fields' addresses."""
+    return {
+        f"{level}s": {
+            address.lower(): name
+            for table in shortcuts()[level].values()
+            for name, address in table.items()
+        }
+        for level in ("project", "subject", "experiment")
+    }

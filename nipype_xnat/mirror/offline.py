@@ -102,7 +102,7 @@ class OfflineTransport:
         with self._lock:
             if self._application is None:
                 place = self.folder.state(self._state or self.contents.state)
-                archive = Archive(place, Site(), read_only=True)
+                archive = Archive(place, Site(durable=False))
                 reader = Person(self.account or "guest", admin=True)
                 self._application = Application(archive, reader)
             return self._application

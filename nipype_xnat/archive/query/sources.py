@@ -50,6 +50,7 @@ _RESOURCE = {
     "format": "format",
     "content": "content",
     "description": "description",
+    "tags/tag/tag": "tags",
     "xnat_abstractresource_id": "pk",
     "element_name": "xsi_type",
 }
