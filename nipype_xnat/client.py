@@ -11,7 +11,7 @@ from . import config as configuration
 from .address import Address
 from .cache import Cache, Mode, RememberingTransport
 from .cohort import Cohort, resolve
-from .errors import NotFound
+from .errors import ConfigurationError, NotFound, UsageError
 from .inspection import ArrayData, Inspector, PaintGraph, XpathStore
 from .manage import Manager
 from .raw import RawRequests
@@ -63,6 +63,11 @@ class Interface(RawRequests):
     metadata_age : float
         Seconds for which this process uses an answer about metadata again, unless it changed
         something; 0 asks always.
+    offline : bool, optional
+        Ask a mirror instead of the server; no request leaves the machine. By default as
+        ``NIPYPE_XNAT_OFFLINE`` says.
+    mirror : path, optional
+        The mirror's folder; by default the one that ``NIPYPE_XNAT_MIRROR`` names.
     event_reason : str
         Why things are changed, for sites that demand a reason with each change.
     connections : int
@@ -96,27 +101,37 @@ class Interface(RawRequests):
         cache_layers: Sequence[str | LocalPath] | None = None,
         cache_mode: str = "",
         metadata_age: float = 1.0,
+        offline: bool | None = None,
+        mirror: str | LocalPath | None = None,
         event_reason: str = "",
         connections: int = 8,
         interactive: bool = True,
     ) -> None:
-        found = configuration.connection(
-            server,
-            user,
-            password,
-            config=config,
-            anonymous=anonymous,
-            verify=verify,
-            proxy=proxy,
-            interactive=interactive,
-        )
         self.event_reason = event_reason
         self.connections = connections
+        self.offline = configuration.offline(offline)
         self._cache_folder = configuration.cache_folder(cache)
         self._cache_layers = configuration.cache_layers(cache_layers)
         self._metadata_age = metadata_age
-        self._mode = Mode(configuration.cache_mode(cache_mode))
-        self._connect(found)
+        self._mode = Mode.ONLINE
+        self._http: HttpTransport | None = None
+        self._transport: Transport
+        if self.offline:
+            self._open(configuration.mirror_folder(mirror), server)
+        else:
+            self._mode = Mode(configuration.cache_mode(cache_mode))
+            self._connect(
+                configuration.connection(
+                    server,
+                    user,
+                    password,
+                    config=config,
+                    anonymous=anonymous,
+                    verify=verify,
+                    proxy=proxy,
+                    interactive=interactive,
+                )
+            )
         self._traced: TracingTransport | None = None
         self.callback: Callable[[Any, Any], object] | None = None
         self._make_rooms()
@@ -130,6 +145,19 @@ class Interface(RawRequests):
             connections=self.connections,
         )
         self._transport = RememberingTransport(self._http, self._metadata_age, self._mode)
+
+    def _open(self, folder: LocalPath, server: str | None) -> None:
+        from .mirror import OfflineTransport  # needs the local archive, which is an extra
+
+        mirror = OfflineTransport(folder)
+        if server is not None and server.rstrip("/") != mirror.server:
+            raise ConfigurationError(
+                f"{folder} is a mirror of {mirror.server}, not of {server}",
+                advice="name the mirror of this server, or no server",
+            )
+        self._transport = mirror
+        # what the mirror holds is read where it lies
+        self._cache_layers = (*self._cache_layers, mirror.folder.bytes.root)
 
     def _make_rooms(self) -> None:
         self.select = Select(self)
@@ -162,12 +190,12 @@ class Interface(RawRequests):
     @property
     def cache(self) -> Cache:
         """Where files are kept."""
-        return Cache(self._cache_folder, layers=self._cache_layers, mode=Mode(self.cache_mode))
+        return Cache(self._cache_folder, layers=self._cache_layers, mode=self._mode)
 
     @property
     def cache_mode(self) -> str:
-        """How far the archive is asked; see :class:`nipype_xnat.cache.Mode`."""
-        return self._transport.mode.value
+        """How far the archive, or the mirror, is asked; see :class:`nipype_xnat.cache.Mode`."""
+        return self._mode.value
 
     def version(self) -> dict[str, Any]:
         """Return what the server says of itself: ``version``, ``buildDate`` and more."""
@@ -245,7 +273,8 @@ class Interface(RawRequests):
 
     def _trace_with(self, recorders: tuple[Recorder, ...]) -> None:
         self._traced = TracingTransport(self._transport, *recorders) if recorders else None
-        self._http.on_login = self._traced.login if self._traced else None
+        if self._http is not None:
+            self._http.on_login = self._traced.login if self._traced else None
 
     def save_config(self, location: str | LocalPath) -> None:
         """Write server and account to a JSON file that only its owner can read.
@@ -254,6 +283,10 @@ class Interface(RawRequests):
         ----------
         location : path
         """
+        if self._http is None:
+            raise UsageError(
+                "a mirror has no account to save", advice="save it while the server can be reached"
+            )
         configuration.save(location, self.server, self._http.credentials)
 
     def load_config(self, location: str | LocalPath) -> None:
@@ -303,7 +336,8 @@ class Interface(RawRequests):
         self._make_rooms()
 
     def __repr__(self) -> str:
-        return f"<Interface {self.server} as {self.user or 'nobody'}>"
+        where = f"a mirror of {self.server}" if self.offline else self.server
+        return f"<Interface {where} as {self.user or 'nobody'}>"
 
 
 class Select:

@@ -32,6 +32,9 @@ __all__ = [
     "cache_layers",
     "cache_mode",
     "connection",
+    "mirror_folder",
+    "offline",
+    "outbox_folder",
     "save",
 ]
 
@@ -52,6 +55,15 @@ MODE_VARIABLE = "NIPYPE_XNAT_CACHE_MODE"
 
 CACHE_MODES = ("online", "revalidate", "prefer-cached", "offline")
 """How far the archive may be asked; see :class:`nipype_xnat.cache.Mode`."""
+
+OFFLINE_VARIABLE = "NIPYPE_XNAT_OFFLINE"
+"""Environment variable that switches to working offline, with a mirror: 1 or 0."""
+
+MIRROR_VARIABLE = "NIPYPE_XNAT_MIRROR"
+"""Environment variable that may name the folder of a mirror."""
+
+OUTBOX_VARIABLE = "NIPYPE_XNAT_OUTBOX"
+"""Environment variable that may name the folder where changes wait that were made offline."""
 
 
 @dataclass(frozen=True)
@@ -338,3 +350,50 @@ def cache_mode(given: str = "") -> str:
             f"{word!r}{where} is no cache mode", advice=f"one of {', '.join(CACHE_MODES)}"
         )
     return word
+
+
+def offline(given: bool | None = None) -> bool:
+    """Tell whether to work offline: as given, or as ``NIPYPE_XNAT_OFFLINE`` says."""
+    if given is not None:
+        return given
+    text = os.environ.get(OFFLINE_VARIABLE, "").strip().lower()
+    if text in ("", "0", "false", "no", "off"):
+        return False
+    if text in ("1", "true", "yes", "on"):
+        return True
+    raise ConfigurationError(f"{OFFLINE_VARIABLE} is {text!r}", advice="set it to 1 or 0")
+
+
+def mirror_folder(given: str | Path | None = None) -> Path:
+    """Return the folder of the mirror: given, or named by ``NIPYPE_XNAT_MIRROR``.
+
+    Raises
+    ------
+    ConfigurationError
+        If neither names one.
+    """
+    named = given or os.environ.get(MIRROR_VARIABLE)
+    if not named:
+        raise ConfigurationError(
+            "working offline needs a mirror, and none is named",
+            advice=f"give mirror=, or name its folder in {MIRROR_VARIABLE}; "
+            "nipype-xnat mirror pull makes one",
+        )
+    return Path(named).expanduser().absolute()
+
+
+def outbox_folder(given: str | Path | None = None, mirror: Path | None = None) -> Path:
+    """Return the folder where changes wait that were made offline.
+
+    Given, or named by ``NIPYPE_XNAT_OUTBOX``, or beside the mirror: ``MIRROR.outbox``.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no mirror either.
+    """
+    named = given or os.environ.get(OUTBOX_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
+    place = mirror or mirror_folder()
+    return place.with_name(f"{place.name}.outbox")

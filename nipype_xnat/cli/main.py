@@ -12,7 +12,7 @@ from ..errors import UsageError, XNATError
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("demo", "serve")
+COMMANDS = ("demo", "mirror", "serve")
 """Names of the commands; each is a module of this package."""
 
 

@@ -74,6 +74,13 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
         desc="how far the archive is asked: for listings; again for what was listed earlier; only "
         "for what is not here; never (default: NIPYPE_XNAT_CACHE_MODE, or online)",
     )
+    offline = traits.Bool(
+        nohash=True,
+        desc="ask a mirror instead of the server (default: as NIPYPE_XNAT_OFFLINE says)",
+    )
+    mirror = Directory(
+        nohash=True, desc="folder of the mirror (default: the one that NIPYPE_XNAT_MIRROR names)"
+    )
     connections = traits.Range(
         low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
     )
@@ -86,7 +93,7 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
                 advice="give the address alone; accounts belong into the configuration file "
                 '("user" and "password", or "proxy" with its own)',
             )
-        if key in ("config", "cache_dir") and isinstance(value, str) and value:
+        if key in ("config", "cache_dir", "mirror") and isinstance(value, str) and value:
             # a node runs in a folder of its own, where a relative path would mean something else
             value = str(Path(value).expanduser().absolute())
         if key == "cache_layers" and isinstance(value, (list, tuple)):
@@ -142,6 +149,10 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
         values["cache_layers"] = list(inputs.cache_layers)
     # of two nodes in two processes one may just have changed what the other one asks for
     values["metadata_age"] = 0.0
+    if isdefined(inputs.offline):
+        values["offline"] = inputs.offline
+    if isdefined(inputs.mirror):
+        values["mirror"] = str(inputs.mirror)
     values["event_reason"] = event_reason
     if "config" in values:
         values.pop("server", None)

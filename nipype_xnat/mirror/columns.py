@@ -34,9 +34,7 @@ class Columns:
         has one, and by its address in lower case elsewhere.
     """
 
-    def __init__(
-        self, transport: Transport, shortcuts: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    def __init__(self, transport: Transport, shortcuts: Mapping[str, Mapping[str, str]]) -> None:
         self._ask = Listings(transport)
         self._shortcuts = shortcuts
 

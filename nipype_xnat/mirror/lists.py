@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..address import Address
-from ..archive.datatypes import DataType, Dictionary, Field, shortcuts
+from ..archive.datatypes import DataType, Dictionary, shortcuts
 from ..errors import AnswerError, NotFound
 from ..records import Record
 from ..select import grammar
@@ -46,6 +46,8 @@ _RESOURCE_FIELDS = {
     "file_count": "file_count",
     "file_size": "file_size",
 }
+# places whose declared type lacks the fields that they hold: the address has to say which one does
+_NARROWED = {"demographics": "xnat:demographicData", "metadata": "xnat:subjectMetadata"}
 # fields that say where an element belongs; they have columns of their own
 _PLACES = {
     "id",
@@ -191,9 +193,7 @@ class ProjectLists:
 
     def _foreign(self, level: str, xsi_type: str) -> Owners:
         """Return owner and own label of what is shared into this project, by id."""
-        address = Address.of("data", level).ask(
-            {f"{xsi_type}/sharing/share/project": self.project}
-        )
+        address = Address.of("data", level).ask({f"{xsi_type}/sharing/share/project": self.project})
         if level == "experiments":
             address = address.ask(xsiType=xsi_type)
         found: Owners = {}
@@ -245,9 +245,7 @@ class ProjectLists:
             return
         for rows in self._ask.tables(address, ["ID"], _paths(datatype)):
             for row in rows:
-                self._write_fields(
-                    self.writer.key("experiment", row.get("ID", "")), datatype, row
-                )
+                self._write_fields(self.writer.key("experiment", row.get("ID", "")), datatype, row)
 
     def _write_scans(self) -> None:
         self._write_inside("scan", _SCAN, "xnat_imagescandata_id", "quality")
@@ -414,7 +412,11 @@ class ProjectLists:
             ("subject", "subject", "/projects/{}/subjects/*/resources/*/files/*"),
             ("experiment", "experiment", "/projects/{}/experiments/*/resources/*/files/*"),
             ("scan", "experiment", "/projects/{}/experiments/*/scans/*/resources/*/files/*"),
-            ("assessor", "experiment", "/projects/{}/experiments/*/assessors/*/resources/*/files/*"),
+            (
+                "assessor",
+                "experiment",
+                "/projects/{}/experiments/*/assessors/*/resources/*/files/*",
+            ),
             ("out", "experiment", "/projects/{}/experiments/*/assessors/*/out_resources/*/files/*"),
             ("in", "experiment", "/projects/{}/experiments/*/assessors/*/in_resources/*/files/*"),
             (
@@ -455,18 +457,16 @@ class ProjectLists:
 def _fields(datatype: DataType) -> Iterator[tuple[str, str]]:
     """Yield the fields of a type: their paths, and their addresses as columns."""
     for field in datatype.fields.values():
-        yield field.path, f"{datatype.name}/{_spelt(field)}"
+        yield field.path, f"{datatype.name}/{_spelt(field.path)}"
 
 
-def _spelt(field: Field) -> str:
-    # a field of a type that extends its place's own has to say so
-    return "/".join(name + (f"[@xsi:type={xsi}]" if xsi else "") for name, _, xsi in field.steps)
+def _spelt(path: str) -> str:
+    first, _, rest = path.partition("/")
+    return f"{first}[@xsi:type={_NARROWED[first]}]/{rest}" if first in _NARROWED else path
 
 
 def _paths(datatype: DataType) -> list[str]:
-    return [
-        address for path, address in _fields(datatype) if path.lower() not in _PLACES
-    ]
+    return [address for path, address in _fields(datatype) if path.lower() not in _PLACES]
 
 
 def _meta(name: str) -> list[str]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..archive import Archive, Site
 from ..archive.people import Person
-from ..errors import BadRequest, NotFound, NotInMirror, UsageError
+from ..errors import BadRequest, NotFound, NotInMirror
 from ..server.app import Application
 from ..transport import Answer, Request, refusals
+from ..transport.lifetime import watch_forks
 from .folder import Contents, Folder
 
 __all__ = ["OfflineTransport"]
@@ -48,9 +48,13 @@ class OfflineTransport:
     def __init__(self, root: Path | str, state: str = "") -> None:
         self.folder = Folder(root)
         self._state = state
-        self.contents: Contents = (
-            self.folder.require() if not state else self.folder.read() or Contents("")
-        )
+        known = self.folder.read() if state else self.folder.require()
+        self.contents: Contents = known or Contents("")
+        self.after_fork()
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """Open the mirror anew: a child does not use its parent's files."""
         self._lock = threading.Lock()
         self._application: Application | None = None
 
@@ -102,7 +106,7 @@ class OfflineTransport:
         with self._lock:
             if self._application is None:
                 place = self.folder.state(self._state or self.contents.state)
-                archive = Archive(place, Site(durable=False))
+                archive = Archive(place, Site(), read_only=True)
                 reader = Person(self.account or "guest", admin=True)
                 self._application = Application(archive, reader)
             return self._application
@@ -116,9 +120,7 @@ class OfflineTransport:
 
         chunks = self._opened()(self._environ(request), start)
         close = getattr(chunks, "close", None)
-        answer = self._answer(
-            request, started["status"], started["headers"], iter(chunks), close
-        )
+        answer = self._answer(request, started["status"], started["headers"], iter(chunks), close)
         return refusals.checked(answer, self.account)
 
     def _answer(
@@ -195,7 +197,7 @@ class OfflineTransport:
     # -- where a process copies or leaves it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(OfflineTransport, self.folder.root, self._state), ()
+        return OfflineTransport, (self.folder.root, self._state)
 
 
 _HELD = frozenset({"projects", "subjects", "experiments", "search", "scan_types"})

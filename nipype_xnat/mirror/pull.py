@@ -12,7 +12,7 @@ from .. import search, transfer
 from ..address import Address
 from ..archive import datatypes
 from ..cohort import Found, find_files, parse_template
-from ..errors import AnswerError, SelectSyntaxError, TransferError, UsageError
+from ..errors import AnswerError, NotLoggedIn, SelectSyntaxError, TransferError, UsageError
 from ..records import Record
 from ..transport import Request, Transport
 from .changes import Changes, compare, referenced
@@ -182,7 +182,7 @@ class _Pull:
             self._list(place, tick)
             old = self.folder.state(self.contents.state) if self.contents.state else None
             result = Pulled(compare(old, place), dry_run=self.dry_run)
-            self._fetch(name, place, result)
+            self._fetch_all(name, place, result)
             if not self.dry_run:
                 self._publish(name)
                 published = True
@@ -222,22 +222,22 @@ class _Pull:
 
     # -- bytes
 
-    def _fetch(self, name: str, place: Path, result: Pulled) -> None:
+    def _fetch_all(self, name: str, place: Path, result: Pulled) -> None:
         listed = OfflineTransport(self.folder.root, name)
-        unnamed: list[tuple[Record, str]] = []
+        unnamed: list[Record] = []
         try:
             files = self._wanted(listed)
             while chunk := list(islice(files, _AT_ONCE)):
                 if self.dry_run:
                     self._would_fetch(chunk, result)
                 else:
-                    unnamed += self._fetch_some(chunk, result)
+                    unnamed += self._fetch_chunk(chunk, result)
         finally:
             listed.close()
         if unnamed:
             with writing(place, datatypes.load()) as writer:
-                for record, digest in unnamed:
-                    writer.blob(record, digest)
+                for record in unnamed:
+                    writer.blob(record, record.digest)
 
     def _wanted(self, listed: Transport) -> Iterator[Record]:
         """Yield the files whose bytes are to be held, each once."""
@@ -249,50 +249,52 @@ class _Pull:
             for template in templates:
                 for found in find_files(listed, parse_template(template)):
                     for record in _with_companions(found):
-                        key = (record.resource_id, record.path)
-                        if key not in seen:
-                            seen.add(key)
+                        if _key(record) not in seen:
+                            seen.add(_key(record))
                             yield record
 
     def _would_fetch(self, chunk: Sequence[Record], result: Pulled) -> None:
         for record in chunk:
-            if record.digest and self.folder.bytes.find(record.digest, record.size) is not None:
+            if self._is_here(record):
                 result.already_here += 1
             else:
                 result.fetched += 1
                 result.bytes += record.size or 0
 
-    def _fetch_some(self, chunk: list[Record], result: Pulled) -> list[tuple[Record, str]]:
+    def _is_here(self, record: Record) -> bool:
+        digest = record.digest
+        return bool(digest) and self.folder.bytes.find(digest, record.size) is not None
+
+    def _fetch_chunk(self, chunk: Sequence[Record], result: Pulled) -> list[Record]:
         """Fetch files, and return those whose digest only the bytes told."""
-        unnamed = []
-        while chunk:
-            try:
-                fetched = transfer.fetch(
-                    self.transport,
-                    chunk,
-                    self.folder.bytes,
-                    connections=self.connections,
-                    progress=self.progress,
-                )
-            except TransferError as error:
-                failures = {place: str(reason) for place, reason in error.failures}
-                if not failures:
-                    raise
-                result.failed += sorted(failures.items())
-                chunk = [record for record in chunk if record.place not in failures]
-                continue
-            for got in fetched:
-                came = got.action in (transfer.Action.DOWNLOAD, transfer.Action.RESUME)
-                result.fetched += came
-                result.already_here += not came
-                result.bytes += got.bytes
-            unnamed += [
-                (record, got.record.digest)
-                for record, got in zip(chunk, fetched, strict=True)
-                if not record.digest
-            ]
-            break
-        return unnamed
+        here = {_key(record) for record in chunk if self._is_here(record)}
+        unnamed = {_key(record) for record in chunk if not record.digest}
+        fetched = self._fetch(chunk, result)
+        for got in fetched:
+            known = _key(got.record) in here or got.action is transfer.Action.REVALIDATE
+            result.already_here += known
+            result.fetched += not known
+            result.bytes += got.bytes
+        return [got.record for got in fetched if _key(got.record) in unnamed]
+
+    def _fetch(self, chunk: Sequence[Record], result: Pulled) -> list[transfer.Fetched]:
+        try:
+            return transfer.fetch(
+                self.transport,
+                chunk,
+                self.folder.bytes,
+                connections=self.connections,
+                progress=self.progress,
+            )
+        except (AnswerError, TransferError) as error:
+            if isinstance(error, NotLoggedIn):
+                raise
+            if len(chunk) == 1:
+                result.failed.append((chunk[0].place, str(error)))
+                return []
+            # what came is in the cache, so the others are all that is asked for again
+            middle = len(chunk) // 2
+            return self._fetch(chunk[:middle], result) + self._fetch(chunk[middle:], result)
 
     def _remove(self, place: Path, result: Pulled) -> None:
         """Remove the bytes that no listing of the mirror names any longer."""
@@ -303,6 +305,10 @@ class _Pull:
                     result.freed += path.stat().st_size
                     if not self.dry_run:
                         path.unlink(missing_ok=True)
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return record.resource_id, record.path
 
 
 def _with_companions(found: Found) -> Iterator[Record]:

@@ -91,9 +91,7 @@ class Writer:
     def key(self, kind: str, id: str) -> int | None:
         """Return the key of a project, subject or experiment."""
         c = s.element.c
-        return self.connection.execute(
-            sa.select(c.pk).where(c.kind == kind, c.id == id)
-        ).scalar()
+        return self.connection.execute(sa.select(c.pk).where(c.kind == kind, c.id == id)).scalar()
 
     def inside(self, kind: str, session: str, id: str) -> int | None:
         """Return the key of a scan or reconstruction."""

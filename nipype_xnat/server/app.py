@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from nipype_xnat.archive import errors
 from nipype_xnat.archive.archive import Archive
+from nipype_xnat.archive.people import Person
 from nipype_xnat.server import answers, login
 from nipype_xnat.server.call import Call, HttpFailure, escape
 from nipype_xnat.server.handlers.siteconfig import stored

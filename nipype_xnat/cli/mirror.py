@@ -1,0 +1,139 @@
+"""``nipype-xnat mirror``: keep part of a server here, to work without it.
+
+``mirror pull`` lists projects and fetches files, ``mirror show`` says what a mirror holds. A pull
+that was interrupted is started again in the same way; what came is not fetched again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..transfer import Progress
+
+NAME = "mirror"
+HELP = "keep part of a server here, to work without it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    pull = actions.add_parser("pull", help="make a mirror, or bring it to what the server holds")
+    pull.add_argument(
+        "server",
+        nargs="?",
+        help="address of the server (default: the one of the mirror, or of --config)",
+    )
+    pull.add_argument("folder", type=Path, help="folder of the mirror")
+    pull.add_argument(
+        "--project",
+        action="append",
+        default=[],
+        metavar="P",
+        help="project to hold; may be given "
+        "again; without it those that the mirror holds are brought up to date",
+    )
+    pull.add_argument("--criteria", default="", help="only sessions that fulfil these criteria")
+    pull.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="TEMPLATE",
+        help="fetch only these files, e.g. '/projects/P/experiments/*/scans/*[type=T1w]/resources/"
+        "NIFTI/files/*'; may be given again; 'none' fetches listings only",
+    )
+    pull.add_argument("--config", type=Path, help="JSON file with server, user and password")
+    pull.add_argument(
+        "--dry-run", action="store_true", help="say what would change, change nothing"
+    )
+    pull.add_argument("--connections", type=int, default=8, help="most files at once (default: 8)")
+    pull.add_argument("--quiet", action="store_true", help="say nothing but the result")
+    show = actions.add_parser("show", help="say what a mirror holds")
+    show.add_argument("folder", type=Path, help="folder of the mirror")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pull or show."""
+    return _show(args) if args.action == "show" else _pull(args)
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from .. import mirror
+    from ..client import Interface
+
+    known = mirror.Folder(args.folder).read()
+    server = args.server or (known.server if known and args.config is None else None)
+    no_bytes = args.files == ["none"]
+    wanted = [
+        mirror.Wanted(
+            project, args.criteria, () if no_bytes else tuple(args.files), bytes=not no_bytes
+        )
+        for project in args.project
+    ]
+    speaker = _Speaker(args.quiet)
+    with Interface(server, config=args.config, offline=False) as archive:
+        result = mirror.pull(
+            archive.transport,
+            args.folder,
+            wanted,
+            dry_run=args.dry_run,
+            connections=args.connections,
+            progress=speaker.file,
+            tick=speaker.listed,
+        )
+    speaker.end()
+    print(result)
+    return 1 if result.failed else 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from .. import mirror
+
+    found = mirror.Folder(args.folder).require()
+    print(f"mirror of {found.server} as {found.account or 'nobody'}, pulled {found.pulled}")
+    for one in found.projects:
+        which = f", sessions with {one.criteria}" if one.criteria else ""
+        files = " and ".join(one.files) if one.files else "all files"
+        print(f"  {one.project}{which}: {files if one.bytes else 'listings only'}")
+    return 0
+
+
+class _Speaker:
+    """Says on standard error how far a pull is; on one line where a person watches."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._files = 0
+        self._bytes = 0
+        self._open = False
+
+    def listed(self, what: str, count: int) -> None:
+        """Say how many elements were listed."""
+        self._say(f"listed {count} {what}", last=not self._terminal or what != "files")
+
+    def file(self, progress: Progress) -> None:
+        """Count a file that is here now."""
+        if progress.finished:
+            self._files += 1
+            self._bytes += progress.total or 0
+            if self._terminal or self._files % 1000 == 0:
+                self._say(f"{self._files} files, {self._bytes / 1e6:.1f} MB", last=False)
+
+    def end(self) -> None:
+        """End an open line."""
+        if self._open and not self._quiet:
+            print(file=sys.stderr)
+        self._open = False
+
+    def _say(self, text: str, *, last: bool) -> None:
+        if self._quiet:
+            return
+        if not self._terminal:
+            print(text, file=sys.stderr)
+            return
+        print(f"\r{text:<60}", end="\n" if last else "", file=sys.stderr, flush=True)
+        self._open = not last
