@@ -17,6 +17,7 @@ from ..records import Record
 from ..transport import Request, Transport
 from .changes import Changes, compare, referenced
 from .folder import Contents, Folder, Wanted
+from .fresh import Fresh
 from .lists import ProjectLists, Tick
 from .offline import OfflineTransport
 from .writer import writing
@@ -137,7 +138,7 @@ def pull(
     if not contents.projects:
         raise UsageError("no project to pull", advice="name one: --project P")
     with folder.pulling():
-        return _Pull(transport, folder, contents, dry_run, connections, progress).run(tick)
+        return _Pull(Fresh(transport), folder, contents, dry_run, connections, progress).run(tick)
 
 
 def _checked(one: Wanted) -> Wanted:

@@ -103,7 +103,7 @@ def test_what_is_not_held_says_how_to_get_it(offline):
     for ask in (
         lambda: offline.select("/projects/Q/subjects").get(),
         lambda: offline.select.project("Q").exists(),
-        lambda: offline.manage.users(),
+        offline.manage.users,
         lambda: offline.get("/data/services/tokens/issue"),
     ):
         with pytest.raises(errors.NotInMirror, match="nipype-xnat mirror pull"):
