@@ -131,12 +131,13 @@ class Archive:
         self._unclean.touch()
 
     def _names_in_use(self, front: str) -> set[str]:
-        c = s.file.c
+        found: set[str] = set()
         with self.database.read() as connection:
-            rows = connection.execute(
-                sa.select(c.blob).where(c.blob >= front, c.blob < front + "g")
-            )
-            return set(rows.scalars())
+            for table in (s.file, s.prearchive_file):
+                name = table.c.blob
+                query = sa.select(name).where(name >= front, name < front + "g")
+                found.update(connection.execute(query).scalars())
+        return found
 
     def _let_go(self) -> None:
         if self._claim is not None:

@@ -47,6 +47,8 @@ class Site:
         Files with types of the site's own.
     version : str
         The version of XNAT that the archive says it is.
+    receiving_timeout : float
+        Seconds without a new file after which a session in the prearchive counts as complete.
     page_size : int
         Rows of a page when only one of ``limit`` and ``offset`` is given.
     """
@@ -69,6 +71,7 @@ class Site:
     durable: bool = True
     datatypes: tuple[Path, ...] = ()
     version: str = "1.8.10"
+    receiving_timeout: float = 300
     page_size: int = 100
 
     @property

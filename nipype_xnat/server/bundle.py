@@ -9,24 +9,66 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from queue import Queue
+from typing import BinaryIO
 from xml.sax.saxutils import quoteattr
 
 from werkzeug.wrappers import Response
 
 from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.files import Stored
+from nipype_xnat.archive.prearchive import Held
 from nipype_xnat.archive.storage.blobs import Blobs
 from nipype_xnat.archive.tree import Catalog, Scope
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 
 KINDS = {"zip", "tar", "tar.gz"}
-ENDINGS = {"zip": ".zip", "tar": ".tar", "tar.gz": ".tar.gz"}
+ENDINGS = {"zip": ".zip", "xar": ".xar", "tar": ".tar", "tar.gz": ".tar.gz"}
 CHUNK = 1 << 18
 _WORDLESS = re.compile(r"[^A-Za-z0-9_]")
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
-Named = Sequence[tuple[str, Stored]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A member that lies nowhere: it was written for the answer."""
+
+    content: bytes
+    modified: float
+
+    @property
+    def size(self) -> int:
+        """Its length."""
+        return len(self.content)
+
+
+Named = Sequence[tuple[str, Stored | Written]]
+
+
+def _open(blobs: Blobs, file: Stored | Written) -> BinaryIO:
+    return io.BytesIO(file.content) if isinstance(file, Written) else blobs.open(file.blob)
+
+
+def stored(held: Held) -> Stored:
+    """See a file that waits in the prearchive as one of a catalog."""
+    return Stored(
+        pk=held.pk,
+        resource_pk=0,
+        path=held.path,
+        blob=held.blob,
+        size=held.size,
+        digest=held.digest,
+        format=None,
+        content=None,
+        description=None,
+        tags=None,
+        created_by=None,
+        created=None,
+        modified=held.modified,
+        catalogued=True,
+    )
 
 
 def _name(scope: Scope) -> str:
@@ -142,7 +184,7 @@ def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None =
         raise HttpFailure(500, "The length of the answer is not known.")
     level = call.param("compression") or "0"
     blobs = call.archive.blobs
-    if kind == "zip":
+    if kind in {"zip", "xar"}:
         chunks = zipped(named, blobs, min(9, int(level)) if level.isdecimal() else 0)
     else:
         chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
@@ -150,6 +192,11 @@ def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None =
     shown = f"{title or _name(scope)}{ENDINGS[kind]}"
     response.headers["Content-Disposition"] = f'attachment; filename="{shown}"'
     return response
+
+
+def held(call: Call, named: Sequence[tuple[str, Held]], kind: str, title: str) -> Response:
+    """Answer with files that wait in the prearchive, in one archive."""
+    return files(call, Scope(), [(name, stored(one)) for name, one in named], kind, title)
 
 
 class _Sink(io.RawIOBase):
@@ -192,7 +239,7 @@ def zipped(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
             info = zipfile.ZipInfo(name, time.localtime(file.modified)[:6])
             info.compress_type = method
             info.file_size = file.size
-            with blobs.open(file.blob) as source, target.open(info, "w") as entry:
+            with _open(blobs, file) as source, target.open(info, "w") as entry:
                 while chunk := source.read(CHUNK):
                     entry.write(chunk)
                     yield from sink.take()
@@ -222,7 +269,7 @@ def _piped(named: Named, blobs: Blobs, mode: str) -> Iterator[bytes]:
                 for name, file in named:
                     info = tarfile.TarInfo(name)
                     info.size, info.mtime = file.size, int(file.modified)
-                    with blobs.open(file.blob) as source:
+                    with _open(blobs, file) as source:
                         target.addfile(info, source)
         except BrokenPipeError:
             pass

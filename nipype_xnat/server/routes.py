@@ -8,11 +8,15 @@ from typing import Any
 from nipype_xnat.server.handlers import (
     account,
     collecting,
+    dicomdump,
     elements,
     filetree,
+    folders,
+    importing,
     introspect,
     listings,
     prearchive,
+    prearchive_services,
     projects,
     saved_searches,
     saving,
@@ -101,6 +105,9 @@ def tree() -> list[Route]:
             ),
             Route(front + "/assessors/{assessor}", assessor, _ELEMENT),
         ]
+    for front in (_P + "/experiments/{experiment}", "/experiments/{experiment}"):
+        routes.append(Route(front + "/DIR", folders.folder, _READ))
+        routes.append(Route(front + "/XAR", folders.packed, _READ))
     return routes + files()
 
 
@@ -148,8 +155,7 @@ def plain() -> list[Route]:
         Route("/search", search.search, ("POST",)),
         Route("/user/cache/resources", staging.resources, _TREE),
         Route("/config", settings.config, ("GET", "PUT", "POST", "DELETE")),
-        Route("/prearchive", prearchive.listing, _READ),
-        Route("/prearchive/projects", prearchive.listing, _READ),
+        *waiting(),
         Route("/search/elements", introspect.search_elements, _READ),
         Route("/search/elements/{type}", introspect.search_fields, _READ),
         Route("/search/saved", saved_searches.listed, _READ),
@@ -157,6 +163,38 @@ def plain() -> list[Route]:
         Route("/search/{name}", search.cached, _READ),
         Route("/users", users.listing, _READ),
         Route("/services/refresh/catalog", projects.refresh, ("POST", "PUT")),
+    ]
+
+
+def waiting() -> list[Route]:
+    """List the routes of the import and of the prearchive, without their prefixes."""
+    front = "/prearchive/projects/{project}"
+    one = front + "/{timestamp}/{session}"
+    services = "/services/prearchive"
+    return [
+        Route("/services/import", importing.service, ("POST",)),
+        Route("/status/{transaction}", importing.status, ("GET", "POST", "DELETE")),
+        Route("/services/dicomdump", dicomdump.dump, _READ),
+        Route("/services/archive", prearchive_services.archive, ("POST",)),
+        Route("/services/validate-archive", prearchive_services.validate, ("POST",)),
+        Route(services + "/move", prearchive_services.move, ("POST",)),
+        Route(services + "/delete", prearchive_services.delete, ("POST",)),
+        Route(services + "/rebuild", prearchive_services.rebuild, ("POST",)),
+        Route("/prearchive", prearchive.listing, ("GET", "PUT")),
+        Route("/prearchive/experiments", prearchive.recent, _READ),
+        Route(front, prearchive.listing, ("GET", "PUT")),
+        Route(one, prearchive.session, ("GET", "POST", "DELETE")),
+        Route(one + "/resources", prearchive.resources, _READ),
+        Route(one + "/resources/{resource}", prearchive.resource, ("GET", "DELETE")),
+        Route(
+            one + "/resources/{resource}/files",
+            prearchive.resource_files,
+            ("GET", "PUT", "DELETE"),
+        ),
+        Route(one + "/scans", prearchive.scans, _READ),
+        Route(one + "/scans/{scan}", prearchive.scan, ("GET", "DELETE")),
+        Route(one + "/scans/{scan}/resources", prearchive.scan_resources, _READ),
+        Route(one + "/scans/{scan}/resources/{resource}/files", prearchive.scan_files, _READ),
     ]
 
 

@@ -23,6 +23,8 @@ class Session:
     used: float
     csrf: str = field(default_factory=lambda: str(uuid.uuid4()))
     tables: dict[str, object] = field(default_factory=dict)
+    #: what became of long operations, by the name that the caller gave them
+    progress: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 class Sessions:

@@ -156,10 +156,9 @@ ROWS = [
     ),
     Row(
         "GET",
-        "/data/prearchive/projects/nosuchproject",
-        404,
+        "/data/prearchive/projects/nosuchproject?format=json",
+        200,
         "J PrearcSessionListResource",
-        "likely",
     ),
     Row(
         "GET",

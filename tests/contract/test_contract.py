@@ -5,13 +5,31 @@ import collections
 import pytest
 import requests
 
-from . import rows_elements, rows_files, rows_listings, rows_people, rows_search
+from . import (
+    rows_elements,
+    rows_files,
+    rows_import,
+    rows_listings,
+    rows_people,
+    rows_prearchive,
+    rows_search,
+    rows_services,
+)
 from .conftest import OTHER
 from .table import check
 
 ROWS = [
     row
-    for module in (rows_listings, rows_elements, rows_files, rows_search, rows_people)
+    for module in (
+        rows_listings,
+        rows_elements,
+        rows_files,
+        rows_search,
+        rows_people,
+        rows_import,
+        rows_prearchive,
+        rows_services,
+    )
     for row in module.ROWS
 ]
 
@@ -42,11 +60,12 @@ def _run(row, state):
         answer = state.ask(method, path, data=sent)
         assert answer.status_code < 400, (path, answer.text)
     body = state.fill(row.body) if isinstance(row.body, str) else row.body
+    form = row.form and {name: state.fill(value) for name, value in row.form.items()}
     client = _client(row, state)
     answer = client.request(
         row.method,
         state.url + state.fill(row.path),
-        data=body if body is not None else row.form,
+        data=body if body is not None else form,
         files=row.files,
         headers=row.headers,
         allow_redirects=False,

@@ -205,3 +205,52 @@ config = sa.Table(
     sa.Column("created", sa.Text, nullable=False),
     sa.Index("config_path", "project", "tool", "path", "version"),
 )
+
+# ---- what waits to be archived -----------------------------------------------------------
+
+prearchive = sa.Table(
+    "prearchive",
+    metadata,
+    sa.Column("pk", sa.Integer, primary_key=True),
+    sa.Column("project", sa.Text),  # nothing: not assigned to any
+    sa.Column("timestamp", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text),
+    sa.Column("tag", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("lastmod", sa.Text, nullable=False),
+    sa.Column("uploaded", sa.Text, nullable=False),
+    sa.Column("received", sa.Float, nullable=False),
+    sa.Column("scan_date", sa.Text),
+    sa.Column("scan_time", sa.Text),
+    sa.Column("autoarchive", sa.Text),
+    sa.Column("prevent_anon", sa.Boolean, nullable=False, default=False),
+    sa.Column("prevent_auto_commit", sa.Boolean, nullable=False, default=False),
+    sa.Column("source", sa.Text),
+    sa.Column("visit", sa.Text),
+    sa.Column("protocol", sa.Text),
+    sa.Column("timezone", sa.Text),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("values", sa.JSON, nullable=False, default=dict),
+    sa.Column("built", sa.JSON),
+    sa.Column("log", sa.JSON, nullable=False, default=list),
+    sa.Index("prearchive_place", "project", "timestamp", "folder"),
+    sa.Index("prearchive_tag", "tag"),
+)
+
+prearchive_file = sa.Table(
+    "prearchive_file",
+    metadata,
+    sa.Column("pk", sa.Integer, primary_key=True),
+    sa.Column("session_pk", sa.ForeignKey("prearchive.pk", ondelete="CASCADE"), nullable=False),
+    sa.Column("scan", sa.Text, nullable=False),  # blank: a file of the session itself
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("blob", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, default=""),
+    sa.Column("modified", sa.Float, nullable=False),
+    sa.Column("header", sa.JSON),
+    sa.UniqueConstraint("session_pk", "scan", "label", "path"),
+)

@@ -43,6 +43,12 @@ def _resource(elements: Elements, owner: Element | None, label: str) -> int | No
     return found
 
 
+def find_file(elements: Elements, label: str, path: str) -> files.Stored | None:
+    """Find a file in the cache of the person who asks."""
+    pk = _resource(elements, _owner(elements, make=False), label)
+    return None if pk is None else files.find(elements.connection, pk, path)
+
+
 def _listing(call: Call, elements: Elements) -> Response:
     owner = _owner(elements, make=False)
     rows = []
