@@ -190,7 +190,18 @@ class ArrayData:
         )
         answer = self._archive.transport.send(Request("GET", address, expect="csv"))
         found = Table(rows(answer))
-        return found.where(**values) if values and found else found
+        for name, value in values.items() if found else ():
+            told = zip(found, found.column(name), strict=True)
+            found = Table([row for row, text in told if _same(text, str(value))], found.columns)
+        return found
 
     def __repr__(self) -> str:
         return f"<ArrayData {self._archive.transport.server}>"
+
+
+def _same(text: str, wanted: str) -> bool:
+    """Compare as numbers where both are: XNAT tells an age of 42 as 42.0."""
+    try:
+        return float(text) == float(wanted)
+    except ValueError:
+        return text == wanted

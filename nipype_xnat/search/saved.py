@@ -10,7 +10,7 @@ from ..address import Address
 from ..errors import NotFound, UsageError
 from ..tables import Row, rows
 from ..transport import Request, Transport
-from .criteria import Criteria, Criterion
+from .criteria import Criteria, Criterion, criterion
 from .document import Query
 
 __all__ = ["TEMPLATE", "KeptSearches", "filled", "with_keys"]
@@ -127,7 +127,7 @@ def with_keys(criteria: Criteria) -> Criteria:
 def filled(criteria: Criteria, fill: Callable[[str], str]) -> Criteria:
     """Return criteria with each value replaced."""
     members = (
-        Criterion(member.field, member.operator, fill(member.value))
+        criterion(member.field, member.operator, fill(member.value))
         if isinstance(member, Criterion)
         else filled(member, fill)
         for member in criteria.members

@@ -94,9 +94,10 @@ class Provenance:
         found.extend(_written(step) for step in steps)
         self._store(document.text(), overwrite)
 
-    def attach(self, program: str, **words: Any) -> None:
-        """Add one step, word by word: ``attach("bet", program_version="6.0")``."""
-        self.set({"program": program, **words})
+    def attach(self, program: str | Mapping[str, Any], **words: Any) -> None:
+        """Add one step, word by word or as a mapping: ``attach("bet", program_version="6.0")``."""
+        step = {"program": program} if isinstance(program, str) else program
+        self.set({**step, **words})
 
     def delete(self) -> None:
         """Remove all steps."""
