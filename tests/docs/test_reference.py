@@ -159,8 +159,20 @@ def page():
     return "\n".join(parts)
 
 
-def test_the_page_is_that_of_the_code():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python tests/docs/test_reference.py"
+def named(text):
+    """Return the headings of a page, each with the names in the list below it."""
+    parts = re.split(r"^#{2,3} (.*)$", text, flags=re.M)
+    lists = [re.findall(r"^- `(\w+)", part, re.M) for part in parts[2::2]]
+    return dict(zip(parts[1::2], lists, strict=True))
+
+
+def test_the_page_names_what_the_code_has():
+    there = named(PAGE.read_text(encoding="utf-8"))
+    here = named(page())
+    advice = "run python tests/docs/test_reference.py"
+    assert list(there) == list(here), advice
+    for heading, names in here.items():
+        assert there[heading] == names, f"{heading}: {advice}"
 
 
 @pytest.mark.parametrize("one", sorted(SHOWN, key=lambda one: one.__name__))
