@@ -7,12 +7,13 @@ FOLDER ?= demo-data
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint docs build clean
+.PHONY: help demo test lint bench-archive docs build clean
 
 help:
 	@echo "make demo    the main job on a local archive: a cohort through BET and back (FOLDER=$(FOLDER))"
 	@echo "make test    lint, types and the whole test suite"
 	@echo "make lint    ruff and mypy"
+	@echo "make bench-archive   the local archive at scale; writes docs/benchmarks-archive.md"
 	@echo "make docs    the pages of docs/ as HTML, in build/site"
 	@echo "make build   source distribution and wheel"
 	@echo "make clean   remove what the above made"
@@ -43,6 +44,9 @@ lint: $(VENV)/.test
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
+bench-archive: $(VENV)/.test
+	$(BIN)/python benchmarks/archive_scale.py
+
 docs: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs>=1.5,<2'
 	$(BIN)/mkdocs build --site-dir build/site
@@ -52,4 +56,4 @@ build: $(BIN)/python
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) $(FOLDER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FOLDER) benchmark-data build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
                     archive.running(args.port, args.host, certificate=certificate)
                 )
             except OSError as problem:
-                print(f"cannot serve on {args.host} port {args.port}: {problem}", file=sys.stderr)
+                tls = f" with {args.certificate} and {args.key}" if certificate else ""
+                where = f"{args.host} port {args.port}{tls}"
+                print(f"cannot serve on {where}: {problem}", file=sys.stderr)
                 return 1
             if args.seed == "demo":
                 from nipype_xnat.demo.seed import seed  # images and what makes them: an extra

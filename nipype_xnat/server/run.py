@@ -12,7 +12,11 @@ from cheroot import server as cheroot_server
 from cheroot import wsgi
 
 from nipype_xnat.archive.archive import Archive, Logged, Middleware
+from nipype_xnat.archive.site import Site
 from nipype_xnat.server.app import Application
+
+#: requests worked on at once
+THREADS = 32
 
 
 class _Request(cheroot_server.HTTPRequest):
@@ -71,14 +75,15 @@ def _logging(archive: Archive, application: Callable[..., Any]) -> Callable[...,
     return logged
 
 
-def _listen(
+def listen(
     application: Callable[..., Any],
     host: str,
     port: int,
-    threads: int,
-    max_header: int,
-    certificate: tuple[str, str] | None,
+    threads: int = THREADS,
+    max_header: int = Site.max_header,
+    certificate: tuple[str, str] | None = None,
 ) -> wsgi.Server:
+    """Make an HTTP server for an application, set up as all archives are served."""
     server = _Server(
         (host, port), application, numthreads=threads, request_queue_size=256, timeout=60
     )
@@ -100,7 +105,7 @@ def serving(
     port: int,
     host: str,
     middleware: Sequence[Middleware] = (),
-    threads: int = 32,
+    threads: int = THREADS,
     certificate: tuple[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve an archive from a thread of its own, and give its base URL."""
@@ -109,7 +114,7 @@ def serving(
         application = wrap(application)
     # outermost, so that answers made by a middleware are counted too
     application = _logging(archive, application)
-    server = _listen(application, host, port, threads, archive.site.max_header, certificate)
+    server = listen(application, host, port, threads, archive.site.max_header, certificate)
     server.prepare()
     thread = threading.Thread(target=server.serve, name="xnat-archive", daemon=True)
     thread.start()

@@ -62,6 +62,8 @@ class Blobs:
         if not read_only:
             self._files.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(parents=True, exist_ok=True)
+            for leftover in self._incoming.iterdir():
+                leftover.unlink(missing_ok=True)
             if durable:
                 _sync_folder(root)
 
@@ -120,9 +122,6 @@ class Blobs:
         """
         self._writable()
         count = 0
-        for leftover in self._incoming.iterdir():
-            leftover.unlink(missing_ok=True)
-            count += 1
         for folder in self._files.iterdir():
             names = known(folder.name)
             for path in folder.iterdir():
