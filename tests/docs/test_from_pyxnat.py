@@ -60,3 +60,11 @@ def test_the_page(xnat_archive, fill, tmp_path, capsys):
     documents = told["Listings and documents"]
     assert documents[-1] == "['subj_custom_ID']" and "'subj_custom_ID'" in documents[0]
     assert told["Accounts"] == ["['admin', 'USERNAME', 'my_friend'] friend@example.org"]
+
+
+def test_what_upgrading_names_can_be_imported():
+    page = (PAGE.parent / "upgrading.md").read_text(encoding="utf-8")
+    imports = re.findall(r"`(from nipype_xnat\S* import \w+)`", page)
+    assert len(imports) >= 3
+    for line in imports:
+        exec(line, {})
