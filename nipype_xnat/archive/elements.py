@@ -422,7 +422,9 @@ class Elements:
                 fields[path] = kept
         for path, single in items.singles(self.dictionary, datatype, draft.values).items():
             fields[path] = single
-        lists = items.checked_lists(self.dictionary, datatype, draft.lists)
+        # what is saved into a project that exists is not validated (ProjectResource)
+        choices = kind != "project" or "insert_date" in row
+        lists = items.checked_lists(self.dictionary, datatype, draft.lists, choices)
         if not draft.replaces:
             lists = items.merged(self.dictionary, datatype, fields.get(LISTS, {}), lists)
         fields.pop(LISTS, None)

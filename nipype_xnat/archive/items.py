@@ -100,7 +100,7 @@ def assign(
     return False
 
 
-def checked(dictionary: Dictionary, holds: str, item: Item) -> Item:
+def checked(dictionary: Dictionary, holds: str, item: Item, choices: bool = True) -> Item:
     """Check an item against its type, and write its values as they are kept.
 
     Raises
@@ -113,22 +113,24 @@ def checked(dictionary: Dictionary, holds: str, item: Item) -> Item:
     kept.update(singles(dictionary, held, item))
     for path, spec in held.fields.items():
         if path in item:
-            value = values.canonical(spec, item[path])
+            value = values.canonical(spec, item[path], choices)
             if value and value.upper() != "NULL":
                 kept[path] = value
-    lists = checked_lists(dictionary, held, item.get(LISTS, {}))
+    lists = checked_lists(dictionary, held, item.get(LISTS, {}), choices)
     if lists:
         kept[LISTS] = lists
     return kept
 
 
-def checked_lists(dictionary: Dictionary, datatype: DataType, lists: Lists) -> Lists:
-    """Check all items of an element's lists."""
+def checked_lists(
+    dictionary: Dictionary, datatype: DataType, lists: Lists, choices: bool = True
+) -> Lists:
+    """Check all items of an element's lists; ``choices`` as for :func:`values.canonical`."""
     found: Lists = {}
     for path, entries in lists.items():
         many = datatype.repeated.get(path)
         if many is not None:
-            kept = [checked(dictionary, many.holds, entry) for entry in entries]
+            kept = [checked(dictionary, many.holds, entry, choices) for entry in entries]
             found[path] = [entry for entry in kept if entry]
     return found
 

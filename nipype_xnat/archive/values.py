@@ -58,8 +58,15 @@ def parse_date(text: str) -> str | None:
         return None
 
 
-def canonical(field: Field, text: str) -> str:
+def canonical(field: Field, text: str, choices: bool = True) -> str:
     """Check a value against its field, and write it in the one way it is kept.
+
+    Parameters
+    ----------
+    field : Field
+    text : str
+    choices : bool
+        Whether only the values that the field names are taken.
 
     Raises
     ------
@@ -68,7 +75,7 @@ def canonical(field: Field, text: str) -> str:
     """
     if text == "" or text.upper() == "NULL":
         return text
-    if field.choices:
+    if field.choices and choices:
         return _choice(field, text)
     if field.datatype in {"integer", "float"}:
         return _number(field, text.strip())

@@ -153,9 +153,9 @@ def _headers(name: str) -> Iterator[str]:
     kind = above.rpartition(":")[2]
     if f"{kind}/{last}" in _SHORT:
         yield _SHORT[f"{kind}/{last}"]
-    elif above in ("investigator", "pi"):
+    if above in ("investigator", "pi"):
         yield f"pi_{last}"
-    elif above in ("validation", "tracer"):
+    if above in ("validation", "tracer"):
         yield f"{above}_{last}"
-    elif above in ("demographics", "meta") or ":" in above:
+    if above in ("demographics", "meta") or ":" in above:
         yield last

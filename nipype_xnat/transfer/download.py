@@ -25,7 +25,7 @@ from ..errors import (
     XNATError,
 )
 from ..records import Record
-from ..transport import Transport
+from ..transport import Transport, kept
 from .decision import Action, Decision, Here, Listed, for_download
 from .delivery import Fetched, copy_into, writing
 from .failures import Failure, combined, is_common
@@ -305,6 +305,8 @@ class _Work:
         path, decision = found
         size = path.stat().st_size
         self._names().saw(record)
+        if _addressable(record):
+            kept(self.transport, record.file)
         self._tell(record, decision.action, decision.reason, 0, size)
         return Fetched(replace(record, digest=digest, size=size), path, decision.action, 0)
 

@@ -6,7 +6,7 @@ Nothing above this package knows which archive answers, or how.
 from .credentials import Credentials
 from .http import HttpTransport
 from .request import Answer, Body, Request, Transport
-from .trace import Call, Recorder, TracingTransport
+from .trace import Call, Recorder, TracingTransport, kept
 
 __all__ = [
     "Answer",
@@ -18,4 +18,5 @@ __all__ = [
     "Request",
     "TracingTransport",
     "Transport",
+    "kept",
 ]

@@ -24,7 +24,7 @@ from ..address import Address
 from ..errors import XNATError
 from .request import Answer, Request, Transport
 
-__all__ = ["Call", "Recorder", "TracingTransport", "masked"]
+__all__ = ["Call", "Recorder", "TracingTransport", "kept", "masked"]
 
 log = logging.getLogger("nipype_xnat.trace")
 
@@ -269,6 +269,15 @@ class TracingTransport:
         call.answer_headers = _masked_headers(answer.headers)
         return _counted(answer, call, started)
 
+    def kept(self, address: Address) -> None:
+        """Record what the cache held, so that nothing was sent."""
+        call = Call(
+            "GET", self.server, masked(address), datetime.now(timezone.utc), 200, from_cache=True
+        )
+        for recorder in self.recorders:
+            recorder.add(call)
+        log.info("%s", call)
+
     def login(self, status: int, seconds: float) -> None:
         """Record a log-in, which the inner transport does by itself."""
         call = Call(
@@ -287,6 +296,12 @@ class TracingTransport:
     def close(self) -> None:
         """Close the inner transport."""
         self.inner.close()
+
+
+def kept(transport: Transport, address: Address) -> None:
+    """Note in the trace, where there is one, that an address was not asked for: a cache has it."""
+    if isinstance(transport, TracingTransport):
+        transport.kept(address)
 
 
 def _counted(answer: Answer, call: Call, started: float) -> Answer:

@@ -239,3 +239,21 @@ def test_a_session_is_not_deleted_below_another_subject(project, fill):
     assert project.subject("S2").experiment("E2").exists()
     project.subject("S2").experiment("E2").delete()
     assert not project.subject("S2").experiment("E2").exists()
+
+
+def test_fields_whose_short_name_is_another(client, fill):
+    fill.put("/data/projects/P")
+    fill.session("P", "S", "E", {"1": ("T1w", {})}, studyInstanceUID="1.2.3", pi_lastname="Doe")
+    experiment = client.select.experiment(client.select("//experiments").first().id())
+    fields = [
+        "xnat:imageSessionData/UID",
+        "xnat:experimentData/investigator/lastname",
+        "xnat:experimentData/validation/status",
+        "xnat:mrSessionData/coil",
+    ]
+    assert experiment.attrs.mget(fields) == ["1.2.3", "Doe", "", ""]
+    experiment.attrs.set("xnat:experimentData/validation/status", "passed")
+    assert experiment.attrs.get("xnat:experimentData/validation/status") == "passed"
+    scan = client.select.project("P").subject("S").experiment("E").scan("1")
+    scan.attrs.set("xnat:imageScanData/startTime", "10:11:12")
+    assert scan.attrs.get("xnat:imageScanData/startTime").startswith("10:11:12")

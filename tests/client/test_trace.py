@@ -116,3 +116,18 @@ def test_what_was_sent_again_is_counted():
     (call,) = recorder
     assert (call.status, call.error, call.retries) == (0, "CannotReachServer", 1)
     assert "sent again 1 times" in str(call)
+
+
+def test_files_that_the_cache_has_are_told(client, fill, tmp_path, caplog):
+    fill.put("/data/projects/P")
+    fill.file("/data/projects/P/resources/R/files/a.txt", b"a")
+    file = client.select.project("P").resource("R").file("a.txt")
+    file.get()
+    caplog.set_level(logging.INFO, "nipype_xnat.trace")
+    with client.trace(tmp_path / "calls.har") as calls:
+        client.select.project("P").resource("R").file("a.txt").get()
+    (kept,) = [call for call in calls if call.address.path.endswith("a.txt")]
+    assert (kept.from_cache, kept.status, kept.received, kept.sent) == (True, 200, 0, 0)
+    assert "from cache" in caplog.text
+    entries = json.loads((tmp_path / "calls.har").read_text())["log"]["entries"]
+    assert [entry["_fromCache"] for entry in entries].count(True) >= 1
