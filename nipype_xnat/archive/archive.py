@@ -6,7 +6,7 @@ import fcntl
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -262,6 +262,33 @@ class Archive:
             threads=threads,
             certificate=certificate,
         )
+
+    def seed(self, source: Path | str | Mapping[str, Any]) -> None:
+        """Fill the archive with projects, subjects, sessions, files and users.
+
+        What is there already is changed to what the source says; nothing is removed.
+
+        Parameters
+        ----------
+        source : Path, str or mapping
+            A JSON file with a description, a folder ``PROJECT/SUBJECT/SESSION/SCAN/
+            RESOURCE/files``, or a description itself.
+
+        Raises
+        ------
+        Invalid
+            When the source is not understood, or what it describes is refused.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> archive = Archive(tempfile.mkdtemp())
+        >>> archive.seed({"projects": {"P": {"subjects": {"S1": {"fields": {"age": 30}}}}}})
+        >>> archive.close()
+        """
+        from nipype_xnat.server.seeding import seed
+
+        seed(self, source)
 
     def close(self) -> None:
         """Let go of the folder."""

@@ -19,7 +19,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the folder of the archive")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--seed", choices=["demo"], help="fill the archive with a cohort")
+    parser.add_argument(
+        "--seed",
+        metavar="PATH",
+        help="fill the archive from a JSON description or a folder of files; "
+        "'demo' makes a cohort with images",
+    )
+    parser.add_argument(
+        "--datatypes",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file with data types of the site's own (may be given several times)",
+    )
     parser.add_argument("--context", default="", help="path before /data, such as /xnat")
     parser.add_argument(
         "--read-only", action="store_true", help="serve a closed archive, writing nothing"
@@ -40,7 +53,7 @@ def _loopback(host: str) -> bool:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from nipype_xnat.archive import Archive, Site
-    from nipype_xnat.archive.errors import Refused
+    from nipype_xnat.archive.errors import Invalid, Refused
 
     if bool(args.certificate) != bool(args.key):
         print("--certificate and --key belong together", file=sys.stderr)
@@ -49,10 +62,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"--port {args.port} is no port: 0 (a free one) to 65535", file=sys.stderr)
         return 2
     try:
-        archive = Archive(
-            args.root, Site(context=args.context.rstrip("/")), read_only=args.read_only
-        )
-    except (Refused, OSError) as problem:
+        site = Site(context=args.context.rstrip("/"), datatypes=tuple(args.datatypes))
+        archive = Archive(args.root, site, read_only=args.read_only)
+    except (Invalid, Refused, OSError) as problem:
         print(f"cannot open an archive in {args.root}: {problem}", file=sys.stderr)
         return 1
     stopped = threading.Event()
@@ -66,7 +78,12 @@ def run(args: argparse.Namespace) -> int:
             )
             return 1
         certificate = (str(args.certificate), str(args.key)) if args.certificate else None
-        site = archive.site
+        if args.seed and args.seed != "demo":
+            try:
+                archive.seed(args.seed)
+            except Invalid as problem:
+                print(f"cannot seed from {args.seed}: {problem}", file=sys.stderr)
+                return 1
         with contextlib.ExitStack() as stack:
             try:
                 url = stack.enter_context(
