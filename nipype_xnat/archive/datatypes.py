@@ -278,10 +278,10 @@ class Dictionary:
 
     def _flatten(self, datatype: DataType, above: tuple[str, ...]) -> None:
         """Work out the fields of a type, those of its single items included."""
-        if datatype.lower or datatype.repeated or datatype.singles:
-            return
         if datatype.name in above:
             raise ValueError(f"{datatype.name} holds itself: {' > '.join(above)}")
+        if datatype.lower or datatype.repeated or datatype.singles:
+            return
         for name in reversed(datatype.lineage):
             prefix = name.partition(":")[0]
             for item in self._types[name].own:
