@@ -56,3 +56,11 @@ def test_every_page_that_is_linked_is_there():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_stands_in_the_navigation():
+    listed = re.findall(
+        r"^  - .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M
+    )
+    assert len(set(listed)) == len(listed)
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} <= set(listed)

@@ -40,9 +40,15 @@ ROOMS = {
     "Administration": ["manage.*"],
     "Several archives": ["federation"],
     "Cohorts and nodes": ["cohort", "records", "interfaces.*"],
+    "A mirror": ["mirror"],
     "The local archive": ["archive"],
     "The cache": ["cache.store"],
     "Errors": ["errors"],
+}
+# functions that people call, by the room of their module
+FUNCTIONS = {
+    "Cohorts and nodes": ["interfaces.cohort_workflow"],
+    "A mirror": ["mirror.pull"],
 }
 # what the rooms are made of, and nobody is handed
 INSIDE = {("nipype_xnat.select.element", "Archive"), ("nipype_xnat.select.bulk", "Bulk")}
@@ -133,6 +139,11 @@ def line(name, value):
     return f"- `{name}({arguments(function)})`: {summary(function)}"
 
 
+def function(name):
+    module, _, word = name.rpartition(".")
+    return getattr(importlib.import_module(f"nipype_xnat.{module}"), word)
+
+
 def error_line(one):
     above = [base.__name__ for base in one.__bases__]
     return f"- `{one.__name__}` ({', '.join(f'`{name}`' for name in above)}): {summary(one)}"
@@ -145,6 +156,9 @@ def page():
         if room == "Errors":
             parts += ["\n".join(map(error_line, found)) + "\n"]
             continue
+        functions = [function(name) for name in FUNCTIONS.get(room, ())]
+        if functions:
+            parts.append("\n".join(line(one.__name__, one) for one in functions) + "\n")
         for one in found:
             above = [base.__name__ for base in one.__mro__[1:] if base in SHOWN]
             more = f" Has all of {', '.join(f'`{name}`' for name in above)}." if above else ""

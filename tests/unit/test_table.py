@@ -2,6 +2,8 @@
 
 import json
 import string
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ AGES = Table(
 )
 
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
-names = st.text(string.ascii_lowercase + ' _,;"\n', min_size=1, max_size=6)
+names = st.text(string.ascii_lowercase + ' _,;"\r\né', min_size=1, max_size=6)
 
 
 @st.composite
@@ -38,6 +40,16 @@ def test_csv_brings_back_what_was_written(table, delimiter):
 def test_json_brings_back_the_rows(table):
     assert Table.from_json(table.dumps_json()) == table.data
     assert json.loads(table.dumps_json()) == table.data
+
+
+@given(tables(), st.sampled_from(",;\t"))
+def test_files_bring_back_what_was_written(table, delimiter):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table"
+        table.dump_csv(path, delimiter)
+        assert Table.from_csv(path, delimiter) == table
+        table.dump_json(path)
+        assert Table.from_json(path) == table.data
 
 
 @given(tables())
