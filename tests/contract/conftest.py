@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from .stages import STAGES
 from .table import State
 
 #: base URL of another server; user and password stand in XNAT_CONTRACT_USER and
@@ -44,3 +45,20 @@ def fresh(server):
     state = State(*server)
     yield state
     state.remove()
+
+
+@pytest.fixture(scope="module")
+def staged(server):
+    """Give a maker of the other states, each made once."""
+    made = {}
+
+    def stage(name):
+        if name not in made:
+            if OTHER and STAGES[name].accounts:
+                pytest.skip("the other server has no such account")
+            made[name] = STAGES[name](*server)
+        return made[name]
+
+    yield stage
+    for state in made.values():
+        state.remove()

@@ -32,6 +32,8 @@ class Row:
     after: tuple = ()  # (method, path, status[, expect])
     anonymous: bool = False
     account: str = ""  # the role of another account: owner, member, collaborator, stranger
+    stage: str = ""  # another state to start from, of those in stages.py; it stays as it is
+    keep: str = ""  # the name that the id of the answer has in what comes after
 
     @property
     def changes(self):
@@ -98,6 +100,7 @@ class State:
 
     def __init__(self, url, login):
         self.url = url
+        self.people = {}  # clients of other accounts, by their role
         self.http = requests.Session()
         self.http.headers["User-Agent"] = "contract"
         answer = self.http.post(url + "/data/JSESSION", auth=login)
@@ -209,9 +212,9 @@ def _no_row(answer, wanted, state):
 
 
 def _values(answer, wanted, state):
-    for column, values in wanted.items():
+    for column, values in _filled(wanted, state).items():
         found = sorted(row[column] for row in table_of(answer)[1])
-        assert found == sorted(_filled(values, state)), answer.text
+        assert found == sorted(values), answer.text
 
 
 def _text(answer, wanted, state):
@@ -280,7 +283,38 @@ def _tar(answer, wanted, state):
     assert sorted(found) == sorted(_filled(wanted, state))
 
 
+def _order(answer, wanted, state):
+    for column, values in _filled(wanted, state).items():
+        found = [row[column] for row in table_of(answer)[1]]
+        assert found == list(values), answer.text
+
+
+def _rows(answer, wanted, state):
+    for one in wanted:
+        _row(answer, one, state)
+
+
+def _no_rows(answer, wanted, state):
+    for one in wanted:
+        _no_row(answer, one, state)
+
+
+def _total(answer, wanted, state):
+    assert answer.json()["ResultSet"]["totalRecords"] == str(wanted), answer.text
+
+
+def _described(answer, wanted, state):
+    known = answer.json()["ResultSet"]["Columns"]
+    for facts in _filled(wanted, state):
+        assert any(facts.items() <= column.items() for column in known), answer.text
+
+
 CHECKS = {
+    "order": _order,
+    "rows": _rows,
+    "no_rows": _no_rows,
+    "total": _total,
+    "described": _described,
     "columns": _columns,
     "has_columns": _has_columns,
     "count": _count,

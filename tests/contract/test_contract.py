@@ -10,9 +10,11 @@ from . import (
     rows_files,
     rows_import,
     rows_listings,
+    rows_listings_rights,
     rows_people,
     rows_prearchive,
     rows_search,
+    rows_search_filters,
     rows_services,
 )
 from .conftest import OTHER
@@ -22,9 +24,11 @@ ROWS = [
     row
     for module in (
         rows_listings,
+        rows_listings_rights,
         rows_elements,
         rows_files,
         rows_search,
+        rows_search_filters,
         rows_people,
         rows_import,
         rows_prearchive,
@@ -41,6 +45,8 @@ def _client(row, state):
         return client
     if not row.account:
         return state.http
+    if row.stage:
+        return state.people[row.account]
     if OTHER:
         pytest.skip("the other server has no such account")
     if row.account != "stranger":
@@ -72,6 +78,8 @@ def _run(row, state):
     )
     assert answer.status_code == row.status, answer.text
     check(answer, row.expect, state)
+    if row.keep:
+        state.names[row.keep] = answer.json()["ResultSet"]["ID"]
     for method, path, status, *expect in row.after:
         later = state.ask(method, path, status)
         if expect:
@@ -79,15 +87,24 @@ def _run(row, state):
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if not row.changes and not row.account], ids=str
+    "row",
+    [row for row in ROWS if not row.changes and not row.account and not row.stage],
+    ids=str,
 )
 def test_looking(row, shared):
     _run(row, shared)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.changes or row.account], ids=str)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if (row.changes or row.account) and not row.stage], ids=str
+)
 def test_changing(row, fresh):
     _run(row, fresh)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.stage], ids=str)
+def test_staged(row, staged):
+    _run(row, staged(row.stage))
 
 
 def test_every_row_names_its_source():
