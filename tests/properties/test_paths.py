@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nipype_xnat import Interface
 from nipype_xnat.levels import LEVELS
 from nipype_xnat.select.grammar import ANY, Filter, Path, Pattern, Step, parse
 
@@ -65,3 +66,34 @@ def test_a_quoted_name_matches_itself_alone(name):
     assert path.steps[0] == Step("project", Pattern(name, literal=True))
     assert path.steps[0].pattern.matches(name)
     assert not path.steps[0].pattern.matches(name + "x")
+
+
+PLAIN = st.one_of(
+    st.text("ab01_-.", min_size=1, max_size=6), st.sampled_from(["scans", "in", "a b", "a*", "é"])
+).filter(lambda name: name.strip() == name)
+
+
+@st.composite
+def plain_paths(draw):
+    steps, choices = [], ["project", "experiment"]
+    while choices and (not steps or draw(st.booleans())):
+        level = draw(st.sampled_from(choices))
+        literal = st.builds(Pattern, PLAIN, st.just(True))
+        steps.append(Step(level, draw(st.one_of(literal, st.builds(Pattern, WILD)))))
+        choices = LEVELS[level].children
+    return Path(tuple(steps))
+
+
+@given(plain_paths())
+def test_chains_and_paths_are_one(path):
+    select = Interface("http://localhost", anonymous=True).select
+    chain = select
+    for step in path.steps:
+        level = LEVELS[step.level]
+        word = level.name if step.pattern.exact else level.plural
+        chain = getattr(chain, word)(step.pattern.text)
+    found = select(str(path))
+    if path.exact:
+        assert chain.path == found.path == path
+    else:
+        assert chain == found
