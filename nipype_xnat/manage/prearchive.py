@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 from ..address import Address
 from ..errors import NotFound, UsageError
 from ..search import Table
 from ..select.element import Archive
 from ..tables import rows
-from ..transport import Body, Request
+from ..transport import Answer, Body, Request
 
 __all__ = ["PreArchive"]
 
 _COLUMNS = ("project", "timestamp", "folderName", "name", "subject", "status", "url")
 _FORM = "application/x-www-form-urlencoded"
+
+_ARCHIVED = "/data/archive/"
 
 Triple = Sequence[str]
 
@@ -96,20 +99,24 @@ class PreArchive:
         if overwrite not in ("", "append", "delete"):
             raise UsageError(f"{overwrite!r} is no way to overwrite", advice="append or delete")
         more = {"overwrite": overwrite, "project": project}
-        text = self._service("archive", uris, {k: v for k, v in more.items() if v})
-        return [line.strip() for line in text.splitlines() if line.strip().startswith("/data/arch")]
+        answer = self._service("archive", uris, {k: v for k, v in more.items() if v})
+        # where the project archives by itself, XNAT sends on to the new session (its Archiver)
+        moved = urlsplit(answer.headers.get("location", "")).path
+        lines = [moved, *answer.text().splitlines()]
+        found = [line[line.index(_ARCHIVED) :].strip() for line in lines if _ARCHIVED in line]
+        return list(dict.fromkeys(found))
 
     def move(self, uris: str | Sequence[str], new_project: str) -> None:
         """Move sessions to another project of the prearchive."""
-        self._service("prearchive/move", uris, {"newProject": new_project})
+        self._service("prearchive/move", uris, {"newProject": new_project}).close()
 
     def delete(self, uris: str | Sequence[str]) -> None:
         """Remove sessions with their files."""
-        self._service("prearchive/delete", uris, {})
+        self._service("prearchive/delete", uris, {}).close()
 
     def rebuild(self, uris: str | Sequence[str]) -> None:
         """Let XNAT read the files of sessions again."""
-        self._service("prearchive/rebuild", uris, {})
+        self._service("prearchive/rebuild", uris, {}).close()
 
     def reset(self, triple: Triple) -> None:
         """Let XNAT read the files of one session again, whatever it waits for."""
@@ -165,7 +172,8 @@ class PreArchive:
     # -- how
 
     def _table(self, address: Address, columns: Sequence[str]) -> Table:
-        request = Request("GET", address.ask(format="json"), expect="json")
+        # sessions change by themselves: what was answered a moment ago proves nothing
+        request = Request("GET", address.ask(format="json"), expect="json", fresh=True)
         return Table(rows(self._archive.transport.send(request)), columns)
 
     def _address(self, triple: Triple) -> Address:
@@ -189,7 +197,7 @@ class PreArchive:
             )
         return found[0]
 
-    def _service(self, name: str, uris: str | Sequence[str], more: dict[str, str]) -> str:
+    def _service(self, name: str, uris: str | Sequence[str], more: dict[str, str]) -> Answer:
         sources = [uris] if isinstance(uris, str) else list(uris)
         if not sources:
             raise UsageError("no session was named", advice="get_uri() tells a session's address")
@@ -197,13 +205,12 @@ class PreArchive:
         if name != "archive":
             pairs.append(("async", str(len(sources) > 1).lower()))
         address = Address.of("data", "services", *name.split("/"))
-        return self._archive.transport.send(Request("POST", address, _form(pairs))).text()
+        request = Request("POST", address, _form(pairs), accept=frozenset({303}))
+        return self._archive.transport.send(request)
 
     def __repr__(self) -> str:
         return f"<PreArchive {self._archive.transport.server}>"
 
 
 def _form(pairs: Sequence[tuple[str, str]]) -> Body:
-    from urllib.parse import urlencode
-
     return Body.of_bytes(urlencode(pairs).encode(), _FORM)

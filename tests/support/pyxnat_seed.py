@@ -1,5 +1,7 @@
 """What pyxnat's test suite expects to find on its servers, put into an archive over REST."""
 
+from support.dicom_files import study
+
 # what XNAT's project page makes of a project's data types
 PROTOCOL = """<xnat:Project ID="pyxnat_tests" xmlns:xnat="http://nrg.wustl.edu/xnat"
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -46,6 +48,14 @@ def development(fill):
     fill.file(f"{resource}/files/out.txt", b"0")
     table = b"region,side,volume\nCA1,left,1287.675\n"
     fill.file(f"{base}/003/experiments/003_CT/resources/ASHS/files/volumes.csv", table)
+    waiting = "/prearchive/projects/pyxnat_tests/20240122_173812916/sub-001_ses-01"
+    fill.call(
+        "POST",
+        "/data/services/import",
+        params={"inbody": "true", "import-handler": "SI", "dest": waiting},
+        data=study(1),
+        headers={"Content-Type": "application/zip"},
+    )
 
 
 def central(fill):

@@ -1,4 +1,4 @@
-"""What is sent about the prearchive, whose services the local archive does not have.
+"""What is sent about the prearchive, as XNAT's own source has it.
 
 The addresses and parameters are those of the server's classes Archiver, PrearchiveBatchMove,
 PrearchiveBatchDelete, PrearchiveBatchRebuild, PrearcSessionResource and Importer.
