@@ -7,6 +7,8 @@
     CACHE/views/<name>-<hash> folders of hard links that keep a resource's own names
     CACHE/partial/            what is being written; what a killed process left
     CACHE/known/              what is remembered of files without a checksum
+    CACHE/named/              which digests were listed to which account
+    CACHE/leases/             what runs were handed
     CACHE/aside/              what was found to be wrong
     CACHE/locks/              one lock a digest
 
@@ -20,50 +22,31 @@ import errno
 import logging
 import os
 import shutil
-import socket
 import stat
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..errors import CacheError, XNATError
-from . import locks, views
-from .hashing import is_md5, md5_of
-from .known import Known, key_of, read
-from .layers import glance, linkable, object_in, right_in_layer
-from .named import read_names, text_of_names
-from .partial import Partial
-from .policy import Mode, Trust, after_hash
-from .stamp import carries_stamp, stamp_of
+from ..errors import CacheError
+from . import care, views
+from .care import Pruned, Verified
+from .hashing import md5_of
+from .inventory import Inventory, clock_of, scan
+from .known import key_of
+from .layers import linkable
+from .leases import DAYS, Lease, Leases, text_of_lease
+from .objects import Objects
+from .stamp import carries_stamp
+from .units import bytes_of, seconds_of
+from .writing import DAY, sync_folder, touch, unique_name
 
-__all__ = ["Cache", "Verified"]
+__all__ = ["Cache"]
 
 log = logging.getLogger("nipype_xnat.cache")
 
-_LAYOUT = "1"
 _TRIES = 4
 
 
-@dataclass(frozen=True)
-class Verified:
-    """What :meth:`Cache.verify` found.
-
-    Parameters
-    ----------
-    good : int
-        Files that are what their names say.
-    set_aside : tuple of pathlib.Path
-        Where the others are now.
-    """
-
-    good: int
-    set_aside: tuple[Path, ...]
-
-
-class Cache:
+class Cache(Objects):
     """A folder of fetched files that any number of processes and machines may share.
 
     Nothing is written before the first file comes, so a read-only cache can be looked up.
@@ -81,205 +64,6 @@ class Cache:
     patience : float
         Seconds to wait for another process that fetches the same file and shows no sign of life.
     """
-
-    def __init__(
-        self,
-        root: Path | str,
-        *,
-        layers: Iterable[Path | str] = (),
-        mode: Mode = Mode.ONLINE,
-        patience: float = 60.0,
-    ) -> None:
-        self.root = Path(root).expanduser().absolute()
-        places = (Path(layer).expanduser().absolute() for layer in layers)
-        self.layers = tuple(place for place in places if place != self.root)
-        self.mode = mode
-        self.patience = patience
-
-    # -- looking up
-
-    def find(self, digest: str, size: int | None = None) -> Path | None:
-        """Return the file with a digest, or None.
-
-        A file that was touched is read once and gets its stamp back; one that was changed is set
-        aside.
-
-        Parameters
-        ----------
-        digest : str
-            MD5 in hexadecimal.
-        size : int, optional
-            Bytes that it must have.
-        """
-        digest = digest.lower()
-        return self._find((*self.layers, self.root), digest, size) if is_md5(digest) else None
-
-    def _find(self, roots: Iterable[Path], digest: str, size: int | None) -> Path | None:
-        unread: list[tuple[Path, os.stat_result]] = []
-        for root in roots:
-            path = object_in(root, digest)
-            seen = glance(path, digest, size)
-            if seen is None:
-                continue
-            if seen[0] is Trust.HIT:
-                return path
-            if seen[0] is Trust.HASH:
-                unread.append((path, seen[1]))
-            elif root == self.root:
-                self._set_aside(path, seen[1])
-        for path, status in unread:
-            if path == self._object(digest):
-                right = self._right(path, digest, size, status)
-            else:
-                right = right_in_layer(path, digest, size, status)
-            if right:
-                return path
-        return None
-
-    def _right(self, path: Path, digest: str, size: int | None, status: os.stat_result) -> bool:
-        """Tell by reading whether a file of this cache is right; mend it, or set it aside."""
-        try:
-            right_size = size is None or status.st_size == size
-            trust = after_hash(digest=md5_of(path) == digest, size=right_size)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            log.warning("cannot read %s in the cache, as if it were not there: %s", path, error)
-            return False
-        if trust is Trust.ASIDE:
-            self._set_aside(path, status)
-        elif trust is Trust.RESTORE:
-            self._restore(path, digest)
-        return trust is Trust.RESTORE
-
-    def recall(self, *identity: object) -> Known | None:
-        """Return what is remembered of a file without a checksum; see :meth:`remember`."""
-        return read(self._known(identity))
-
-    def remember(self, known: Known, *identity: object) -> None:
-        """Remember a fetched file by what identifies it on its server for its account."""
-        with self._troubles():
-            self._write_small(self._known(identity), known.to_json())
-
-    def named(self, *identity: object) -> frozenset[str]:
-        """Return the digests that listings named to an account; see :meth:`name`."""
-        key = key_of(*identity)
-        notes = (root / "named" / key[:2] / f"{key}.json" for root in (*self.layers, self.root))
-        return frozenset().union(*(read_names(note) for note in notes))
-
-    def name(self, digests: Iterable[str], place: str, *identity: object) -> None:
-        """Note that an account was told digests, by what identifies account and resource.
-
-        Where the note cannot be written, nothing is lost: the resource is listed again.
-        """
-        key = key_of(*identity)
-        note = self.root / "named" / key[:2] / f"{key}.json"
-        before = read_names(note)
-        wanted = before.union(digests)
-        if wanted == before:
-            return
-        try:
-            self._write_small(note, text_of_names(place, wanted))
-        except OSError as error:
-            log.debug("cannot note what was listed in %s: %s", self.root, error)
-
-    # -- filling
-
-    def lock(
-        self, name: str, check: Callable[[], None] = lambda: None
-    ) -> AbstractContextManager[bool]:
-        """Keep others from fetching the same; saves double work where locks work.
-
-        Parameters
-        ----------
-        name : str
-            A digest, or another file name.
-        check : callable
-            Called while waiting; may raise to stop.
-        """
-        with self._troubles():
-            self._prepare()
-        return locks.holding(
-            self.root / "locks" / name,
-            sign_of_life=lambda: [(path.name, size) for size, path in self._leftovers(name)],
-            patience=self.patience,
-            check=check,
-        )
-
-    def partial(self, name: str, largest: int | None = None) -> Partial:
-        """Return a file to fill; it begins with what an earlier attempt left.
-
-        Parameters
-        ----------
-        name : str
-            The digest that the whole file must have; any other name begins with nothing.
-        largest : int, optional
-            Bytes that an earlier attempt cannot exceed.
-        """
-        with self._troubles():
-            self._prepare()
-            partial = Partial(self.root / "partial" / f"{name}.{_unique()}")
-            if is_md5(name):
-                for size, path in self._leftovers(name):
-                    if path == partial.path or (largest is not None and size > largest):
-                        continue
-                    try:
-                        partial.adopt(path)
-                    except OSError:  # gone meanwhile, or not ours to read
-                        partial.start_over()
-                        continue
-                    break
-            return partial
-
-    def publish(self, partial: Partial, digest: str) -> Path:
-        """Give a filled file its visible name; what is there already stays.
-
-        Parameters
-        ----------
-        partial : Partial
-            Its digest must have been found to be right.
-        digest : str
-            MD5 in hexadecimal.
-        """
-        digest = digest.lower()
-        target = self._object(digest)
-        with self._troubles():
-            try:
-                partial.seal(0o444, stamp_of(digest, time.time_ns()))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._give_name(partial.path, target, digest, partial.size)
-            except FileNotFoundError:
-                # where locks lie, another process published the same and cleared ours away
-                if self._find([self.root], digest, partial.size) is None:
-                    raise
-        for path in [partial.path, *(path for _, path in self._leftovers(digest))]:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                log.debug("cannot remove %s: %s", path, error)
-        return target
-
-    def _give_name(self, source: Path, target: Path, digest: str, size: int) -> None:
-        for _ in range(_TRIES):
-            try:
-                # unlike a rename, a link never replaces a file that somebody uses
-                os.link(source, target)
-            except FileExistsError:
-                if self._find([self.root], digest, size) is not None:
-                    return
-            except OSError as error:
-                if error.errno not in views.NO_LINK:
-                    raise
-                if self._find([self.root], digest, size) is None:
-                    source.rename(target)
-                return
-            else:
-                _sync_folder(target.parent)
-                return
-        raise CacheError(
-            f"a wrong file is in the way and cannot be set aside: {target}",
-            advice="remove it, or use another folder for the cache",
-        )
 
     # -- handing out
 
@@ -310,9 +94,10 @@ class Cache:
             found = {path: self._still(source) for path, source in manifest.items()}
             wanted = {path: (at.name, at.stat().st_size) for path, at in found.items()}
             if folder.is_dir() and views.agrees(folder, wanted):
+                touch(folder)
                 return folder
             self._prepare()
-            building = self.root / "partial" / f"view.{_unique()}"
+            building = self.root / "partial" / f"view.{unique_name()}"
             try:
                 views.build(building, found, self._place)
                 self._publish_view(building, folder, wanted)
@@ -368,7 +153,7 @@ class Cache:
                     return
                 self._set_aside(folder)
             else:
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
                 return
         raise CacheError(
             f"a changed folder is in the way and cannot be set aside: {folder}",
@@ -381,134 +166,120 @@ class Cache:
         """Read all files, and set those aside that are not what their names say."""
         good = 0
         bad: list[Path] = []
+        right: set[tuple[int, int]] = set()
         with self._troubles():
             for path in sorted((self.root / "objects").glob("*/*")):
-                status = path.lstat()
-                if (
-                    stat.S_ISREG(status.st_mode)
-                    and self._object(path.name) == path
-                    and md5_of(path) == path.name
-                ):
+                try:
+                    status = path.lstat()
+                    regular = stat.S_ISREG(status.st_mode) and self._object(path.name) == path
+                    same = regular and md5_of(path) == path.name
+                except FileNotFoundError:  # pruned meanwhile
+                    continue
+                if same:
                     good += 1
                     if not carries_stamp(status.st_mtime_ns, path.name):
                         self._restore(path, path.name)
+                    right.add((status.st_dev, status.st_ino))
                 elif (where := self._set_aside(path, status)) is not None:
+                    bad.append(where)
+            for folder in care.wrong_views(self.root, right):
+                if (where := self._set_aside(folder)) is not None:
                     bad.append(where)
         return Verified(good, tuple(bad))
 
-    def _set_aside(self, path: Path, judged: os.stat_result | None = None) -> Path | None:
-        where = self.root / "aside" / f"{path.name}.{_unique()}"
-        try:
-            where.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(where)
-            if judged is not None:
-                moved = where.lstat()
-                if (moved.st_ino, moved.st_dev) != (judged.st_ino, judged.st_dev):
-                    # another process had put a right one in its place meanwhile
-                    where.rename(path)
-                    return None
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            log.warning("%s is not what its name says and cannot be set aside: %s", path, error)
-            return None
-        log.warning("%s was not what its name says: set aside as %s", path, where)
-        return where
+    def inventory(self) -> Inventory:
+        """Return what lies here; layers are not looked at."""
+        with self._troubles():
+            return scan(self.root)
 
-    def _restore(self, path: Path, digest: str) -> None:
-        try:
-            stamp = stamp_of(digest, time.time_ns())
-            os.utime(path, ns=(stamp, stamp))
-            path.chmod(0o444)
-        except OSError as error:  # somebody else's file: right, only slow to look up
-            log.debug("cannot restore the stamp of %s: %s", path, error)
+    def leases(self) -> tuple[Lease, ...]:
+        """Return the leases that have not ended."""
+        with self._troubles():
+            return Leases(self.root / "leases", clock_of(self.root)).alive
 
-    # -- places
+    def lease(
+        self,
+        run: Path | str,
+        digests: Iterable[str] = (),
+        views: Iterable[Path] = (),
+        *,
+        days: float = DAYS,
+    ) -> None:
+        """Keep files for a run, until it ends or forgets to renew.
 
-    def _object(self, digest: str) -> Path:
-        return object_in(self.root, digest)
+        Take it out before the files are looked up, with their digests, and renew it with the
+        folders that were handed out. Where it cannot be written, nothing is kept.
 
-    def _known(self, identity: tuple[object, ...]) -> Path:
-        key = key_of(*identity)
-        return self.root / "known" / key[:2] / f"{key}.json"
-
-    def _leftovers(self, name: str) -> list[tuple[int, Path]]:
-        """List what there is of unfinished attempts, longest first, with their sizes."""
-        found = []
-        for path in (self.root / "partial").glob(f"{name}.*"):
-            try:
-                status = path.lstat()
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.append((status.st_size, path))
-        return sorted(found, key=lambda item: (-item[0], item[1].name))
-
-    def _prepare(self) -> None:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        layout = self.root / "layout"
-        version = layout.read_text().strip() if layout.exists() else ""
-        if not version:
-            self._write_small(layout, f"{_LAYOUT}\n".encode())
-        elif version != _LAYOUT:
-            raise CacheError(
-                f"the cache {self.root} has layout {version!r}, this version knows {_LAYOUT!r}",
-                advice="use another folder, or the version of nipype_xnat that made it",
-            )
-        for name in ("objects", "views", "partial", "locks"):
-            (self.root / name).mkdir(exist_ok=True)
-
-    def _write_small(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{_unique()}"
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    @contextmanager
-    def _troubles(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if isinstance(error, XNATError):
-                raise
-            raise self.trouble(error) from error
-
-    def trouble(self, error: OSError) -> CacheError:
-        """Put an error of the file system in words."""
-        advice = {
-            errno.ENOSPC: "make room on its disk, or use another folder for the cache",
-            errno.EDQUOT: "the quota is used up: make room, or use another folder for the cache",
-            errno.EROFS: "it is read-only: use another folder for the cache",
-            errno.EACCES: "this user may not write there: use another folder for the cache",
-        }.get(error.errno or 0, "check the folder, or use another one for the cache")
-        where = f" ({error.filename})" if error.filename else ""
-        return CacheError(
-            f"the cache {self.root} cannot be used: {error.strerror or error}{where}",
-            advice=advice,
+        Parameters
+        ----------
+        run : path
+            The run's directory; its earlier lease is replaced.
+        digests : iterable of str
+        views : iterable of pathlib.Path
+            Folders that :meth:`view` returned, or what is in them.
+        days : float
+            How long; renewed by calling this again.
+        """
+        where = str(Path(run).absolute())
+        folder = self.root / "views"
+        names = sorted(
+            {path.relative_to(folder).parts[0] for path in views if folder in path.parents}
         )
+        text = text_of_lease(where, sorted(set(digests)), names, days * DAY)
+        try:
+            self._write_small(self.root / "leases" / f"{key_of(where)}.json", text)
+        except OSError as error:
+            log.warning(
+                "no lease in %s, a prune may remove what %s uses: %s", self.root, run, error
+            )
 
-    def __repr__(self) -> str:
-        return f"Cache({str(self.root)!r})"
+    def prune(
+        self,
+        size: int | str | None = None,
+        age: float | str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove what was not used for longest, and what broke or was never finished.
 
+        What a lease protects stays. Files that are in use without a lease, as by programs that
+        hold them open, are not protected. Layers are left alone.
 
-def _unique() -> str:
-    """Return a name that no other process on any machine uses; a reader sees whose it is."""
-    host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
-    return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+        Parameters
+        ----------
+        size : int or str, optional
+            Bytes that may stay, or a text such as ``20GB``.
+        age : float or str, optional
+            Seconds without use after which a file goes, or a text such as ``30d``.
+        dry_run : bool
+            Only tell.
+        """
+        limit = None if size is None else bytes_of(size)
+        oldest = None if age is None else seconds_of(age)
+        with self._troubles():
+            self._check_layout()
+            return care.prune(self.root, self._set_aside, size=limit, age=oldest, dry_run=dry_run)
 
+    def clear(self, *, dry_run: bool = False, force: bool = False) -> Pruned:
+        """Remove all that no lease protects, and what was set aside.
 
-def _sync_folder(folder: Path) -> None:
-    """Bring a new name to the disk, where the file system can be asked to."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        Parameters
+        ----------
+        dry_run : bool
+            Only tell.
+        force : bool
+            Whether leases are ignored.
+        """
+        with self._troubles():
+            self._check_layout()
+            pruned = care.prune(
+                self.root,
+                self._set_aside,
+                size=None,
+                age=-1.0,
+                dry_run=dry_run,
+                force=force,
+            )
+            if not dry_run:
+                shutil.rmtree(self.root / "aside", ignore_errors=True)
+            return pruned

@@ -12,7 +12,7 @@ from ..errors import UsageError, XNATError
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("demo", "mirror", "serve")
+COMMANDS = ("cache", "demo", "mirror", "serve")
 """Names of the commands; each is a module of this package."""
 
 

@@ -202,7 +202,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         archive = connect(self.inputs)
         found = self._find(archive, wanted)
         self._check_found(found, archive)
-        self._outputs_found = self._deliver(archive, found)
+        self._outputs_found = self._deliver(archive, found, runtime.cwd)
         self._remember(LocalPath(runtime.cwd))
         return runtime
 
@@ -336,7 +336,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             )
 
     def _deliver(
-        self, archive: Interface, found: Mapping[str, Sequence[Sequence[Found]]]
+        self, archive: Interface, found: Mapping[str, Sequence[Sequence[Found]]], run: str
     ) -> dict[str, Any]:
         every = [each for groups in found.values() for group in groups for each in group]
         records: dict[Record, None] = {}
@@ -345,6 +345,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             if self.inputs.companions:
                 records.update(dict.fromkeys(each.companions))
         cache = archive.cache
+        # before they are looked up, so that nobody removes them in between
+        cache.lease(run, [record.digest.lower() for record in records if record.digest])
         fetched = transfer.fetch(
             archive.transport,
             list(records),
@@ -354,6 +356,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             listed=self._wanted() is not None,
         )
         paths = _deliver_by_resource(list(records), fetched, cache)
+        digests = [got.record.digest for got in fetched]
+        cache.lease(run, digests, paths.values())
         outputs: dict[str, Any] = {}
         for name, groups in found.items():
             folder = self._is_folder(name)

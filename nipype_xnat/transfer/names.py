@@ -82,7 +82,7 @@ class Names:
     def write(self) -> None:
         """Remember what is new for later calls and other processes."""
         for resource in self._resources.values():
-            if not resource.new <= resource.noted:
+            if resource.new:
                 self._cache.name(resource.new, *self._keys(resource.record))
 
     def _resource(self, record: Record) -> _Resource:

@@ -1,0 +1,348 @@
+"""Files by their digests: looked up, filled, published, and what is noted about them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from ..errors import CacheError, XNATError
+from . import locks, views
+from .hashing import is_md5, md5_of
+from .known import Known, key_of, read
+from .layers import glance, object_in, right_in_layer
+from .named import read_names, text_of_names
+from .partial import Partial
+from .policy import Mode, Trust, after_hash
+from .stamp import stamp_of
+from .writing import sync_folder, touch, unique_name
+
+__all__ = ["Objects"]
+
+log = logging.getLogger("nipype_xnat.cache")
+
+_LAYOUT = "1"
+_TRIES = 4
+
+
+class Objects:
+    """The part of a cache that keeps bytes, and notes about them.
+
+    Parameters
+    ----------
+    root, layers, mode, patience
+        See :class:`nipype_xnat.cache.Cache`.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        layers: Iterable[Path | str] = (),
+        mode: Mode = Mode.ONLINE,
+        patience: float = 60.0,
+    ) -> None:
+        self.root = Path(root).expanduser().absolute()
+        places = (Path(layer).expanduser().absolute() for layer in layers)
+        self.layers = tuple(place for place in places if place != self.root)
+        self.mode = mode
+        self.patience = patience
+
+    # -- looking up
+
+    def find(self, digest: str, size: int | None = None) -> Path | None:
+        """Return the file with a digest, or None.
+
+        A file that was touched is read once and gets its stamp back; one that was changed is set
+        aside.
+
+        Parameters
+        ----------
+        digest : str
+            MD5 in hexadecimal.
+        size : int, optional
+            Bytes that it must have.
+        """
+        digest = digest.lower()
+        return self._find((*self.layers, self.root), digest, size) if is_md5(digest) else None
+
+    def _find(self, roots: Iterable[Path], digest: str, size: int | None) -> Path | None:
+        unread: list[tuple[Path, os.stat_result]] = []
+        for root in roots:
+            path = object_in(root, digest)
+            seen = glance(path, digest, size)
+            if seen is None:
+                continue
+            if seen[0] is Trust.HIT:
+                return path
+            if seen[0] is Trust.HASH:
+                unread.append((path, seen[1]))
+            elif root == self.root:
+                self._set_aside(path, seen[1])
+        for path, status in unread:
+            if path == self._object(digest):
+                right = self._right(path, digest, size, status)
+            else:
+                right = right_in_layer(path, digest, size, status)
+            if right:
+                return path
+        return None
+
+    def _right(self, path: Path, digest: str, size: int | None, status: os.stat_result) -> bool:
+        """Tell by reading whether a file of this cache is right; mend it, or set it aside."""
+        try:
+            right_size = size is None or status.st_size == size
+            trust = after_hash(digest=md5_of(path) == digest, size=right_size)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            log.warning("cannot read %s in the cache, as if it were not there: %s", path, error)
+            return False
+        if trust is Trust.ASIDE:
+            self._set_aside(path, status)
+        elif trust is Trust.RESTORE:
+            self._restore(path, digest)
+        return trust is Trust.RESTORE
+
+    def recall(self, *identity: object) -> Known | None:
+        """Return what is remembered of a file without a checksum; see :meth:`remember`."""
+        return read(self._known(identity))
+
+    def remember(self, known: Known, *identity: object) -> None:
+        """Remember a fetched file by what identifies it on its server for its account."""
+        with self._troubles():
+            self._write_small(self._known(identity), known.to_json())
+
+    def named(self, *identity: object) -> frozenset[str]:
+        """Return the digests that listings named to an account; see :meth:`name`."""
+        key = key_of(*identity)
+        notes = (root / "named" / key[:2] / f"{key}.json" for root in (*self.layers, self.root))
+        return frozenset().union(*(read_names(note) for note in notes))
+
+    def name(self, digests: Iterable[str], place: str, *identity: object) -> None:
+        """Note that an account was told digests, by what identifies account and resource.
+
+        Where the note cannot be written, nothing is lost: the resource is listed again.
+        """
+        key = key_of(*identity)
+        note = self.root / "named" / key[:2] / f"{key}.json"
+        before = read_names(note)
+        wanted = before.union(digests)
+        try:
+            if wanted == before:
+                touch(note)
+                return
+            self._write_small(note, text_of_names(place, wanted))
+        except OSError as error:
+            log.debug("cannot note what was listed in %s: %s", self.root, error)
+
+    # -- filling
+
+    def lock(
+        self, name: str, check: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[bool]:
+        """Keep others from fetching the same; saves double work where locks work.
+
+        Parameters
+        ----------
+        name : str
+            A digest, or another file name.
+        check : callable
+            Called while waiting; may raise to stop.
+        """
+        with self._troubles():
+            self._prepare()
+        return locks.holding(
+            self.root / "locks" / name,
+            sign_of_life=lambda: [(path.name, size) for size, path in self._leftovers(name)],
+            patience=self.patience,
+            check=check,
+        )
+
+    def partial(self, name: str, largest: int | None = None) -> Partial:
+        """Return a file to fill; it begins with what an earlier attempt left.
+
+        Parameters
+        ----------
+        name : str
+            The digest that the whole file must have; any other name begins with nothing.
+        largest : int, optional
+            Bytes that an earlier attempt cannot exceed.
+        """
+        with self._troubles():
+            self._prepare()
+            partial = Partial(self.root / "partial" / f"{name}.{unique_name()}")
+            if is_md5(name):
+                for size, path in self._leftovers(name):
+                    if path == partial.path or (largest is not None and size > largest):
+                        continue
+                    try:
+                        partial.adopt(path)
+                    except OSError:  # gone meanwhile, or not ours to read
+                        partial.start_over()
+                        continue
+                    break
+            return partial
+
+    def publish(self, partial: Partial, digest: str) -> Path:
+        """Give a filled file its visible name; what is there already stays.
+
+        Parameters
+        ----------
+        partial : Partial
+            Its digest must have been found to be right.
+        digest : str
+            MD5 in hexadecimal.
+        """
+        digest = digest.lower()
+        target = self._object(digest)
+        with self._troubles():
+            try:
+                partial.seal(0o444, stamp_of(digest, time.time_ns()))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._give_name(partial.path, target, digest, partial.size)
+            except FileNotFoundError:
+                # where locks lie, another process published the same and cleared ours away
+                if self._find([self.root], digest, partial.size) is None:
+                    raise
+        for path in [partial.path, *(path for _, path in self._leftovers(digest))]:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.debug("cannot remove %s: %s", path, error)
+        return target
+
+    def _give_name(self, source: Path, target: Path, digest: str, size: int) -> None:
+        for _ in range(_TRIES):
+            try:
+                # unlike a rename, a link never replaces a file that somebody uses
+                os.link(source, target)
+            except FileExistsError:
+                if self._find([self.root], digest, size) is not None:
+                    return
+            except OSError as error:
+                if error.errno not in views.NO_LINK:
+                    raise
+                if self._find([self.root], digest, size) is None:
+                    source.rename(target)
+                return
+            else:
+                sync_folder(target.parent)
+                return
+        raise CacheError(
+            f"a wrong file is in the way and cannot be set aside: {target}",
+            advice="remove it, or use another folder for the cache",
+        )
+
+    def _set_aside(self, path: Path, judged: os.stat_result | None = None) -> Path | None:
+        where = self.root / "aside" / f"{path.name}.{unique_name()}"
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(where)
+            if judged is not None:
+                moved = where.lstat()
+                if (moved.st_ino, moved.st_dev) != (judged.st_ino, judged.st_dev):
+                    # another process had put a right one in its place meanwhile
+                    where.rename(path)
+                    return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s is not what its name says and cannot be set aside: %s", path, error)
+            return None
+        log.warning("%s was not what its name says: set aside as %s", path, where)
+        return where
+
+    def _restore(self, path: Path, digest: str) -> None:
+        try:
+            stamp = stamp_of(digest, time.time_ns())
+            os.utime(path, ns=(stamp, stamp))
+            path.chmod(0o444)
+        except OSError as error:  # somebody else's file: right, only slow to look up
+            log.debug("cannot restore the stamp of %s: %s", path, error)
+
+    # -- places
+
+    def _object(self, digest: str) -> Path:
+        return object_in(self.root, digest)
+
+    def _known(self, identity: tuple[object, ...]) -> Path:
+        key = key_of(*identity)
+        return self.root / "known" / key[:2] / f"{key}.json"
+
+    def _leftovers(self, name: str) -> list[tuple[int, Path]]:
+        """List what there is of unfinished attempts, longest first, with their sizes."""
+        found = []
+        for path in (self.root / "partial").glob(f"{name}.*"):
+            try:
+                status = path.lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_size, path))
+        return sorted(found, key=lambda item: (-item[0], item[1].name))
+
+    def _prepare(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._layout():
+            self._write_small(self.root / "layout", f"{_LAYOUT}\n".encode())
+        self._check_layout()
+        for name in ("objects", "views", "partial", "locks"):
+            (self.root / name).mkdir(exist_ok=True)
+
+    def _layout(self) -> str:
+        layout = self.root / "layout"
+        return layout.read_text().strip() if layout.exists() else ""
+
+    def _check_layout(self) -> None:
+        version = self._layout()
+        if not version and self.root.is_dir() and any(self.root.iterdir()):
+            raise CacheError(
+                f"{self.root} is not a cache: it has no file named layout",
+                advice="check the folder's name",
+            )
+        if version not in ("", _LAYOUT):
+            raise CacheError(
+                f"the cache {self.root} has layout {version!r}, this version knows {_LAYOUT!r}",
+                advice="use another folder, or the version of nipype_xnat that made it",
+            )
+
+    def _write_small(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{unique_name()}"
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, XNATError):
+                raise
+            raise self.trouble(error) from error
+
+    def trouble(self, error: OSError) -> CacheError:
+        """Put an error of the file system in words."""
+        advice = {
+            errno.ENOSPC: "make room on its disk, or use another folder for the cache",
+            errno.EDQUOT: "the quota is used up: make room, or use another folder for the cache",
+            errno.EROFS: "it is read-only: use another folder for the cache",
+            errno.EACCES: "this user may not write there: use another folder for the cache",
+        }.get(error.errno or 0, "check the folder, or use another one for the cache")
+        where = f" ({error.filename})" if error.filename else ""
+        return CacheError(
+            f"the cache {self.root} cannot be used: {error.strerror or error}{where}",
+            advice=advice,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"

@@ -1,0 +1,45 @@
+"""Small things that the cache writes: names that nobody else takes, and signs of use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import uuid
+from pathlib import Path
+
+__all__ = ["DAY", "sync_folder", "touch", "unique_name"]
+
+log = logging.getLogger("nipype_xnat.cache")
+
+DAY = 86400.0
+
+
+def unique_name() -> str:
+    """Return a name that no other process on any machine uses; a reader sees whose it is."""
+    host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
+    return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def touch(path: Path) -> None:
+    """Note that something was used, by the file system's clock and once a day."""
+    try:
+        if abs(time.time() - path.stat().st_mtime) > DAY:
+            os.utime(path)
+    except OSError as error:  # a read-only cache, or somebody else's
+        log.debug("cannot note that %s was used: %s", path, error)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a new name to the disk, where the file system can be asked to."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
