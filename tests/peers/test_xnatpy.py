@@ -82,3 +82,44 @@ def test_it_shares_and_deletes(central, subject):
     central.delete(subject.uri + "?removeFiles=true")
     central.clearcache()
     assert list(central.subjects) == []
+
+
+def test_it_searches(central, session):
+    central.classes.MrSessionData(parent=session.subject, label="MR2")
+    kind = central.classes.MrSessionData
+    found = kind.query().filter(kind.label == "MR2")
+    assert [one.label for one in found.all()] == ["MR2"]
+    assert found.one().id == "XNAT_E00002"
+    rows = kind.query().view(kind.label, central.classes.SubjectData.label).tabulate_dict()
+    assert sorted(tuple(row.values())[:2] for row in rows) == [("MR1", "S1"), ("MR2", "S1")]
+
+
+def test_it_makes_one_of_each_kind(central, subject, session):
+    kinds = central.XNAT_CLASS_LOOKUP
+    for place, name in (
+        (subject, "xnat:petSessionData"),
+        (subject, "xnat:eegSessionData"),
+        (subject, "xnat_a:ybocsData"),
+        (session, "xnat:ctScanData"),
+        (session, "xnat:otherDicomScanData"),
+        (session, "xnat:qcManualAssessorData"),
+        (session, "val:protocolData"),
+    ):
+        key = "id" if name.endswith("ScanData") else "label"
+        made = kinds[name](parent=place, **{key: name.replace(":", "_")})
+        assert made.__xsi_type__ == name
+    subject.clearcache()
+    session.clearcache()
+    assert {one.id for one in session.scans.values()} == {
+        "xnat_ctScanData",
+        "xnat_otherDicomScanData",
+    }
+    assert {one.label for one in session.assessors.values()} == {
+        "xnat_qcManualAssessorData",
+        "val_protocolData",
+    }
+    session.investigator.lastname = "Doe"
+    session.scans["xnat_ctScanData"].parameters.kvp = 3.5
+    session.clearcache()
+    assert session.investigator.lastname == "Doe"
+    assert session.scans["xnat_ctScanData"].parameters.kvp == 3.5

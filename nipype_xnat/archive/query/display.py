@@ -62,10 +62,12 @@ def _written(datatype: DataType) -> dict[str, Entry]:
 
 def for_path(datatype: DataType, path: str) -> tuple[str, Entry]:
     """Find the display field that shows a schema field, or make one up as the server does."""
-    known = of(datatype) if datatype.kind == "scan" else _written(datatype)
-    for key, entry in known.items():
-        if str(entry.get("path", "")).lower() == path.lower():
-            return key, entry
+    tables = [displays()["fields"].get(name, {}) for name in datatype.lineage]
+    # what the type itself says comes before what it inherits
+    for table in [of(datatype)] if datatype.kind == "scan" else tables:
+        for key, entry in table.items():
+            if str(entry.get("path", "")).lower() == path.lower():
+                return key, entry
     key = clean(f"{datatype.name}/{path}").upper()
     return key, {"header": path.rsplit("/", 1)[-1], "path": path, "type": "string"}
 
