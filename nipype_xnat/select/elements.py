@@ -18,6 +18,7 @@ from ..transport import Request
 from .element import Archive, Element, WithResources
 from .files import File
 from .identity import label_in
+from .pipelines import Pipelines
 from .project_settings import ProjectSettings
 from .provenance import Provenance
 from .resource import InResource, OutResource, Resource
@@ -72,6 +73,11 @@ class Project(ProjectSettings, WithDefinitions, WithResources):
     def datatype(self) -> str:
         """Return the data type of projects."""
         return LEVELS["project"].xsi_type
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """What XNAT's pipeline engine may run on the project's experiments."""
+        return Pipelines(self)
 
     def last_modified(self) -> dict[str, str]:
         """Return when each subject, or anything of it, was changed last, by the subjects' ids."""
