@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +11,11 @@ from nipype_xnat.archive import dicom, values
 from nipype_xnat.archive.datatypes import DataType, Dictionary
 from nipype_xnat.archive.dicom import Instance
 from nipype_xnat.archive.documents import Datum, Node
-from nipype_xnat.archive.elements import Elements
+from nipype_xnat.archive.elements import Draft, Element, Elements
 from nipype_xnat.archive.errors import Invalid
 from nipype_xnat.archive.prearchive import Held, Prearchive, Waiting, series_folder
 from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.archive.storage.blobs import Blobs
 
 #: what catalogs of DICOM files say of themselves, by label
 CONTENTS = {"DICOM": ("DICOM", "RAW"), "secondary": ("DICOM", "secondary")}
@@ -89,14 +90,8 @@ def build(prearchive: Prearchive, waiting: Waiting) -> Waiting:
     scans = []
     for uid, scan_id in _scan_ids(series, waiting.built).items():
         members = series[uid]
-        instances = [instance for _, instance in members]
-        datatype = _type(dictionary, dicom.scan_type(instances), "xnat:otherDicomScanData")
-        first = next((i for i in instances if not i.secondary), instances[0])
-        fields = fitting(datatype, first.scan)
-        fields.setdefault("type", fields.get("series_description", "unknown"))
-        fields["quality"] = "usable"
-        fields["frames"] = str(sum(i.frames for i in instances))
-        scans.append({"id": scan_id, "type": datatype.name, "fields": fields})
+        name, fields = _scan_values(dictionary, [instance for _, instance in members])
+        scans.append({"id": scan_id, "type": name, "fields": fields})
         for held, _ in members:
             if held.scan != scan_id:
                 prearchive.connection.execute(
@@ -105,15 +100,69 @@ def build(prearchive: Prearchive, waiting: Waiting) -> Waiting:
                     .values(scan=scan_id)
                 )
     everything = [instance for members in series.values() for _, instance in members]
-    modalities = list(dict.fromkeys(i.modality for i in everything if i.modality))
-    imaging = [i.modality for i in everything if not i.secondary] or modalities
+    name, fields = _session_values(dictionary, everything)
+    built = {"type": name, "fields": fields, "scans": scans}
+    return prearchive.update(waiting, built=built, status="READY")
+
+
+def _scan_values(
+    dictionary: Dictionary, instances: Sequence[Instance]
+) -> tuple[str, dict[str, str]]:
+    datatype = _type(dictionary, dicom.scan_type(instances), "xnat:otherDicomScanData")
+    first = next((i for i in instances if not i.secondary), instances[0])
+    fields = fitting(datatype, first.scan)
+    fields.setdefault("type", fields.get("series_description", "unknown"))
+    fields["quality"] = "usable"
+    fields["frames"] = str(sum(i.frames for i in instances))
+    return datatype.name, fields
+
+
+def _session_values(
+    dictionary: Dictionary, instances: Sequence[Instance]
+) -> tuple[str, dict[str, str]]:
+    known = [i.modality for i in instances if i.modality]
+    imaging = [i.modality for i in instances if i.modality and not i.secondary] or known
     name = dicom.session_type(list(dict.fromkeys(imaging)))
     datatype = _type(dictionary, name, "xnat:otherDicomSessionData")
     leading = dicom.leading_modality(imaging)
-    first = next((i for i in everything if i.modality == leading), everything[0])
-    fields = fitting(datatype, {**first.session, "modality": leading})
-    built = {"type": datatype.name, "fields": fields, "scans": scans}
-    return prearchive.update(waiting, built=built, status="READY")
+    first = next((i for i in instances if i.modality == leading), instances[0])
+    return datatype.name, fitting(datatype, {**first.session, "modality": leading})
+
+
+def read_again(elements: Elements, blobs: Blobs, session: Element) -> None:
+    """Set the fields of an archived session and of its scans to what their headers say."""
+    everything: list[Instance] = []
+    for scan in elements.children(session, "scan"):
+        instances = []
+        for name, blob in _dicom_files(elements, scan):
+            try:
+                with blobs.open(blob) as stream:
+                    instances.append(dicom.read(stream, name))
+            except (dicom.NotDicom, FileNotFoundError):
+                continue
+        if instances:
+            _, fields = _scan_values(elements.dictionary, instances)
+            kept = fitting(elements.datatype(scan), fields)
+            for decided in ("type", "quality"):
+                kept.pop(decided, None)
+            elements.update(scan, Draft(values=kept))
+            everything += instances
+    if everything:
+        _, fields = _session_values(elements.dictionary, everything)
+        elements.update(session, Draft(values=fitting(elements.datatype(session), fields)))
+
+
+def _dicom_files(elements: Elements, scan: Element) -> list[tuple[str, str]]:
+    query = (
+        sa.select(s.file.c.path, s.file.c.blob)
+        .join(s.resource, s.resource.c.pk == s.file.c.resource_pk)
+        .where(
+            s.resource.c.owner_pk == scan.pk,
+            s.resource.c.label.in_(list(CONTENTS)),
+            s.file.c.catalogued,
+        )
+    )
+    return [(path, blob) for path, blob in elements.connection.execute(query)]
 
 
 def remove_scan(prearchive: Prearchive, waiting: Waiting, scan_id: str) -> list[str]:

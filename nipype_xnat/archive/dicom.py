@@ -6,6 +6,7 @@ Read are only the elements that are named here, so a file of any size costs litt
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
@@ -334,7 +335,7 @@ def read(stream: BinaryIO, name: str) -> Instance:
 # ---- types -----------------------------------------------------------------------------
 
 
-def scan_type(instances: list[Instance]) -> str:
+def scan_type(instances: Sequence[Instance]) -> str:
     """Name the type of the scan that instances of one series make."""
     known = [i for i in instances if _by_class(i.sop_class)] or instances
     leading = known[0]

@@ -8,6 +8,7 @@ from typing import Any
 from nipype_xnat.server.handlers import (
     account,
     collecting,
+    custom_fields,
     dicomdump,
     elements,
     filetree,
@@ -15,6 +16,7 @@ from nipype_xnat.server.handlers import (
     importing,
     introspect,
     listings,
+    pipelines,
     prearchive,
     prearchive_services,
     projects,
@@ -25,6 +27,7 @@ from nipype_xnat.server.handlers import (
     siteconfig,
     staging,
     users,
+    workflows,
 )
 from nipype_xnat.server.router import Route, Router
 
@@ -105,6 +108,11 @@ def tree() -> list[Route]:
             ),
             Route(front + "/assessors/{assessor}", assessor, _ELEMENT),
         ]
+    routes += [
+        Route(_P + "/archive_spec", pipelines.archive_spec, _READ),
+        Route(_P + "/pipelines", pipelines.listing, ("GET", "DELETE")),
+        Route(_P + "/pipelines/{step}/experiments/{experiment}", pipelines.step, _LIST),
+    ]
     for front in (_P + "/experiments/{experiment}", "/experiments/{experiment}"):
         routes.append(Route(front + "/DIR", folders.folder, _READ))
         routes.append(Route(front + "/XAR", folders.packed, _READ))
@@ -156,6 +164,8 @@ def plain() -> list[Route]:
         Route("/user/cache/resources", staging.resources, _TREE),
         Route("/config", settings.config, ("GET", "PUT", "POST", "DELETE")),
         *waiting(),
+        Route("/workflows", workflows.workflows, ("GET", "PUT")),
+        Route("/services/audit", workflows.audit, _READ),
         Route("/search/elements", introspect.search_elements, _READ),
         Route("/search/elements/{type}", introspect.search_fields, _READ),
         Route("/search/saved", saved_searches.listed, _READ),
@@ -209,6 +219,7 @@ def xapi() -> list[Route]:
         Route("/xapi/schemas", introspect.schema_list, _READ),
         Route("/xapi/archive/download", collecting.download, ("GET", "POST")),
         Route("/xapi/archive/downloadwithsize", collecting.download_with_size, ("POST",)),
+        Route("/xapi/custom-fields", custom_fields.custom_fields, _ELEMENT),
         Route("/xapi/plugins", introspect.plugins, _READ),
         Route("/schemas", introspect.schema_file, _READ),
     ]

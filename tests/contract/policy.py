@@ -22,7 +22,9 @@ GUESTS_OF = {"public": {"know", "read"}, "protected": set(), "private": set()}
 def rights(role, access):
     """Give the rights of a role in a project of some accessibility."""
     everybody = GUESTS_OF if role == "guest" else BY_ACCESS
-    return RIGHTS[role] | everybody[access]
+    found = RIGHTS[role] | everybody[access]
+    # session folders are for people with an account, even those of public projects
+    return found | {"visit"} if {"read", "account"} <= found else found
 
 
 #: what the routes without a project in them ask for; ``open`` is anybody, ``filtered`` is
@@ -79,6 +81,11 @@ SPECIAL = {
     ("PUT", "/projects/{project}/searches/{search}"): "edit",
     ("DELETE", "/projects/{project}/searches/{search}"): "edit",
 }
+for _front in ("/projects/{project}/experiments/{experiment}", "/experiments/{experiment}"):
+    SPECIAL["GET", _front + "/DIR"] = SPECIAL["GET", _front + "/XAR"] = "visit"
+SPECIAL["GET", "/projects/{project}/pipelines"] = "manage"
+#: without a pipeline it does nothing, whoever asks
+SPECIAL["DELETE", "/projects/{project}/pipelines"] = None
 #: routes still being written; they are not judged yet
 AWAITED = ("/prearchive", "/services/", "/pipelines", "/workflows", "/xapi/", "/pars", "/status")
 PER_METHOD = {"GET": "read", "PUT": "edit", "POST": "edit", "DELETE": "delete"}

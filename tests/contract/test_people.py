@@ -36,6 +36,7 @@ NAMES = {
     "type": "xnat:mrSessionData",
     "name": "nosuch",
     "search": "xs1",
+    "step": "fixScanTypes",
 }
 XML = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
 BUNDLE = search("xnat:subjectData", ["xnat:subjectData/GROUP", "xnat:subjectData/SUBJECT_LABEL"])

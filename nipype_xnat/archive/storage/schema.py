@@ -254,3 +254,24 @@ prearchive_file = sa.Table(
     sa.Column("header", sa.JSON),
     sa.UniqueConstraint("session_pk", "scan", "label", "path"),
 )
+
+# ---- what is told of elements besides their fields ---------------------------------------
+
+custom_fields = sa.Table(
+    "custom_fields",
+    metadata,
+    sa.Column("element_pk", sa.ForeignKey("element.pk", ondelete="CASCADE"), primary_key=True),
+    sa.Column("fields", sa.JSON, nullable=False),
+)
+
+workflow = sa.Table(
+    "workflow",
+    metadata,
+    sa.Column("pk", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("pipeline_name", sa.Text, nullable=False),
+    sa.Column("launch_time", sa.Text, nullable=False),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("fields", sa.JSON, nullable=False, default=dict),
+    sa.Index("workflow_id", "id", "pipeline_name"),
+)
