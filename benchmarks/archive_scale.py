@@ -255,8 +255,10 @@ def large(server: Server, size: int) -> list[str]:
     """Send a large file in and out, and watch the peak of the serving process."""
     lines = ["| way | bytes | rate | peak before | peak after |", "|---|---:|---:|---:|---:|"]
     http = server.log_in()
-    http.put(server.url + "/data/projects/LARGE").raise_for_status()
-    files = server.url + "/data/projects/LARGE/resources/R/files"
+    # the name of a project that was removed is not given again
+    project = f"{server.url}/data/projects/LARGE{time.time_ns()}"
+    http.put(project).raise_for_status()
+    files = project + "/resources/R/files"
     front = (
         b'--edge\r\nContent-Disposition: form-data; name="f"; filename="part.bin"\r\n'
         b"Content-Type: application/octet-stream\r\n\r\n"
@@ -298,7 +300,7 @@ def large(server: Server, size: int) -> list[str]:
         if received < size:
             raise SystemExit(f"{way}: {received} of {size} bytes came")
         note(way, received, began, before)
-    http.delete(server.url + "/data/projects/LARGE?removeFiles=true").raise_for_status()
+    http.delete(project + "?removeFiles=true").raise_for_status()
     return lines
 
 

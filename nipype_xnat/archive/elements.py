@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import fields as fields_of
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,6 +93,30 @@ def _element(row: Any) -> Element:
     return Element(**row)
 
 
+def _lookup(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(*(s.element.c[item.name] for item in fields_of(Element))).where(*conditions)
+
+
+# looked up by every request: a statement that is made once costs a third of one made each time
+_KIND: sa.BindParameter[str] = sa.bindparam("kind")
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_PROJECT: sa.BindParameter[str] = sa.bindparam("project")
+_BY_PK = _lookup(s.element.c.pk == sa.bindparam("pk"))
+_BY_ID = _lookup(s.element.c.kind == _KIND, s.element.c.id == _KEY)
+_BY_LABEL = _lookup(
+    s.element.c.kind == _KIND, s.element.c.project == _PROJECT, s.element.c.label == _KEY
+)
+_BY_SHARED_LABEL = _lookup(
+    s.element.c.kind == _KIND,
+    s.element.c.pk.in_(
+        sa.select(s.share.c.element_pk).where(
+            s.share.c.project == _PROJECT, s.share.c.label == _KEY
+        )
+    ),
+)
+_SHARED_INTO = sa.select(s.share.c.project).where(s.share.c.element_pk == sa.bindparam("pk"))
+
+
 class Elements:
     """The elements of an archive, for one connection and one person.
 
@@ -120,13 +145,17 @@ class Elements:
         row = self.connection.execute(sa.select(s.element).where(*conditions)).mappings().first()
         return None if row is None else _element(row)
 
+    def _find(self, statement: sa.Select[Any], **bound: Any) -> Element | None:
+        row = self.connection.execute(statement, bound).first()
+        return None if row is None else Element(*row)
+
     def _all(self, *conditions: sa.ColumnElement[bool]) -> list[Element]:
         query = sa.select(s.element).where(*conditions).order_by(s.element.c.pk)
         return [_element(row) for row in self.connection.execute(query).mappings()]
 
     def by_pk(self, pk: int) -> Element:
         """Give the element of a database key."""
-        found = self._first(s.element.c.pk == pk)
+        found = self._find(_BY_PK, pk=pk)
         if found is None:
             raise NotFound("Unable to identify element")
         return found
@@ -138,9 +167,7 @@ class Elements:
             base = self.by_pk(element.session_pk)
         if base.kind == "project":
             return [base.id]
-        shared = self.connection.execute(
-            sa.select(s.share.c.project).where(s.share.c.element_pk == base.pk)
-        ).scalars()
+        shared = self.connection.execute(_SHARED_INTO, {"pk": base.pk}).scalars()
         return [base.project or "", *shared]
 
     def readable(self, element: Element | None) -> bool:
@@ -155,38 +182,27 @@ class Elements:
 
     def project(self, key: str, known: bool = False) -> Element | None:
         """Find a project by id or alias, if its data, or it at least, may be seen."""
-        found = self._first(s.element.c.kind == "project", s.element.c.id == key)
+        found = self._find(_BY_ID, kind="project", key=key)
         if found is None:
             real = self.connection.execute(
                 sa.select(s.alias.c.project).where(s.alias.c.alias == key)
             ).scalar()
             if real is not None:
-                found = self._first(s.element.c.kind == "project", s.element.c.id == real)
+                found = self._find(_BY_ID, kind="project", key=real)
         if known and found is not None and found.id in self.rights.protected:
             return found
         return found if self.readable(found) else None
 
     def _labelled(self, kind: str, project: str, key: str) -> Element | None:
-        found = self._first(
-            s.element.c.kind == kind, s.element.c.project == project, s.element.c.label == key
-        )
-        if found is None:
-            found = self._first(
-                s.element.c.kind == kind,
-                s.element.c.pk.in_(
-                    sa.select(s.share.c.element_pk).where(
-                        s.share.c.project == project, s.share.c.label == key
-                    )
-                ),
-            )
-        return found
+        bound = {"kind": kind, "project": project, "key": key}
+        return self._find(_BY_LABEL, **bound) or self._find(_BY_SHARED_LABEL, **bound)
 
     def _named(self, kind: str, project: str | None, key: str) -> Element | None:
         if project is not None:
             found = self._labelled(kind, project, key)
             if found is not None:
                 return found
-        found = self._first(s.element.c.kind == kind, s.element.c.id == key)
+        found = self._find(_BY_ID, kind=kind, key=key)
         if found is None or (project is not None and project not in self.projects_of(found)):
             return None
         return found

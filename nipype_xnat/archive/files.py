@@ -52,7 +52,11 @@ class Stored:
         return self.path.rsplit("/", 1)[-1]
 
 
-_STORED = [s.file.c[field.name] for field in fields(Stored)]
+_ENTRIES = (
+    sa.select(*(s.file.c[field.name] for field in fields(Stored)))
+    .where(s.file.c.resource_pk.in_(sa.bindparam("resources", expanding=True)), s.file.c.catalogued)
+    .order_by(s.file.c.resource_pk, s.file.c.pk)
+)
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,7 @@ def entries(connection: Connection, resource_pks: Sequence[int]) -> dict[int, li
     found: dict[int, list[Stored]] = {pk: [] for pk in resource_pks}
     for start in range(0, len(resource_pks), 400):
         chunk = resource_pks[start : start + 400]
-        query = (
-            sa.select(*_STORED)
-            .where(s.file.c.resource_pk.in_(chunk), s.file.c.catalogued)
-            .order_by(s.file.c.resource_pk, s.file.c.pk)
-        )
-        for row in connection.execute(query):
+        for row in connection.execute(_ENTRIES, {"resources": chunk}):
             file = Stored(*row)
             found[file.resource_pk].append(file)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -109,6 +110,22 @@ def number(text: str) -> int:
 def _chunks(items: Sequence[int]) -> Iterable[Sequence[int]]:
     for start in range(0, len(items), _MANY):
         yield items[start : start + _MANY]
+
+
+@lru_cache(maxsize=4)
+def _resources_of(named: bool, unlabelled: bool) -> sa.Select[Any]:
+    c = s.resource.c
+
+    def among(name: str) -> Any:
+        return sa.bindparam(name, expanding=True)
+
+    query = sa.select(s.resource).where(
+        c.owner_pk.in_(among("owners")), c.direction == sa.bindparam("direction")
+    )
+    if named:
+        wanted = [c.label.in_(among("labels")), c.pk.in_(among("numbers"))]
+        query = query.where(sa.or_(*wanted, *([c.label.is_(None)] if unlabelled else [])))
+    return query.order_by(c.pk)
 
 
 class Tree:
@@ -213,17 +230,6 @@ class Tree:
                 raise NotFound("Unable to identify resource")
         return parts
 
-    def _filter(self, wanted: Sequence[str]) -> sa.ColumnElement[bool]:
-        if not wanted:
-            return sa.true()
-        c = s.resource.c
-        labels = [part for part in wanted if part.upper() != "NULL"]
-        numbers = [number(part) for part in wanted if part.isdecimal()]
-        found = sa.or_(c.label.in_(labels), c.pk.in_(numbers))
-        if len(labels) < len(wanted):
-            found = sa.or_(found, c.label.is_(None))
-        return found
-
     def _resources(
         self,
         owners: Sequence[Element],
@@ -233,17 +239,15 @@ class Tree:
     ) -> list[Catalog]:
         by_pk = {owner.pk: owner for owner in owners}
         found = []
+        bound: dict[str, Any] = {"direction": direction}
+        unlabelled = False
+        if wanted:
+            bound["labels"] = [part for part in wanted if part.upper() != "NULL"]
+            bound["numbers"] = [number(part) for part in wanted if part.isdecimal()]
+            unlabelled = len(bound["labels"]) < len(wanted)
+        query = _resources_of(bool(wanted), unlabelled)
         for chunk in _chunks(list(by_pk)):
-            query = (
-                sa.select(s.resource)
-                .where(
-                    s.resource.c.owner_pk.in_(chunk),
-                    s.resource.c.direction == direction,
-                    self._filter(wanted),
-                )
-                .order_by(s.resource.c.pk)
-            )
-            for row in self.connection.execute(query).mappings():
+            for row in self.connection.execute(query, {**bound, "owners": chunk}).mappings():
                 owner = by_pk[row["owner_pk"]]
                 category, cat_id, cat_desc, path = describe(owner)
                 full = f"/data{path}/resources/{row['pk']}"

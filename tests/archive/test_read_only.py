@@ -60,7 +60,7 @@ def test_a_closed_archive_is_read_and_its_folder_left_alone(closed, log_in):
         ("POST", FILES, {"files": {"f": ("b.txt", b"b")}}),
         ("PUT", FILES + "/b.zip?extract=true&inbody=true", {"data": b"PK"}),
         ("DELETE", FILES + "/a.txt", {}),
-        ("PUT", "/xapi/users/someone", {"json": {"username": "someone"}}),
+        ("PUT", "/xapi/users/admin", {"json": {"firstName": "Ada"}}),
         ("GET", "/data/services/tokens/issue", {}),
     ],
 )

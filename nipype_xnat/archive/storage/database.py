@@ -79,6 +79,9 @@ class Database:
                 for table in schema.metadata.sorted_tables:
                     for index in table.indexes:
                         index.create(connection, checkfirst=True)
+                _tell_statistics(connection)
+            # they are read when a connection is opened
+            self._engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -118,3 +121,21 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+def _tell_statistics(connection: Connection) -> None:
+    """Write down what SQLite is to assume about the indexes, if that is not there yet."""
+    table = schema.sqlite_stat1
+    if not sa.inspect(connection).has_table(table.name):
+        connection.exec_driver_sql("ANALYZE")  # makes the table
+    wanted = {
+        (name, index, stat)
+        for name, indexes in schema.STATISTICS.items()
+        for index, stat in indexes.items()
+    }
+    if {tuple(row) for row in connection.execute(sa.select(table))} == wanted:
+        return
+    connection.execute(table.delete())
+    connection.execute(
+        table.insert(), [dict(zip(("tbl", "idx", "stat"), row, strict=True)) for row in wanted]
+    )

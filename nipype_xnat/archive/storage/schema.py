@@ -27,6 +27,7 @@ element = sa.Table(
     sa.Column("insert_date", sa.Text, nullable=False),
     sa.Column("insert_user", sa.Text, nullable=False),
     sa.Column("last_modified", sa.Text, nullable=False),
+    sa.Index("element_kind", "kind"),  # in the order of pk, for pages of a listing
     sa.Index("element_id", "kind", "id"),
     sa.Index("element_label", "project", "kind", "label"),
     sa.Index("element_type", "xsi_type", "project"),
@@ -275,3 +276,30 @@ workflow = sa.Table(
     sa.Column("fields", sa.JSON, nullable=False, default=dict),
     sa.Index("workflow_id", "id", "pipeline_name"),
 )
+#: SQLite's own table of what it knows about indexes
+sqlite_stat1 = sa.Table(
+    "sqlite_stat1",
+    sa.MetaData(),
+    sa.Column("tbl", sa.Text),
+    sa.Column("idx", sa.Text),
+    sa.Column("stat", sa.Text),
+)
+
+#: What it is told instead of what it would count: rows, and rows that agree in the first
+#: column of an index, in the first two, and so on. Plans are then the same in each archive
+#: from its first row on, and right for the largest.
+STATISTICS = {
+    "element": {
+        "element_kind": "120000 24000",
+        "element_id": "120000 24000 3",
+        "element_label": "120000 1200 300 1",
+        "element_type": "120000 24000 600",
+        "element_subject": "120000 4",
+        "element_session": "120000 5 4 1",
+    },
+    "resource": {"resource_owner": "100000 2 2 1"},
+    "file": {"sqlite_autoindex_file_1": "1000000 10 1", "file_blob": "1000000 1"},
+    "share": {"share_project": "2000 50 1", "sqlite_autoindex_share_1": "2000 1 1"},
+    "variable": {"sqlite_autoindex_variable_1": "50000 3 1"},
+    "event": {"event_element": "200000 3"},
+}
