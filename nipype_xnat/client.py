@@ -68,6 +68,9 @@ class Interface(RawRequests):
         ``NIPYPE_XNAT_OFFLINE`` says.
     mirror : path, optional
         The mirror's folder; by default the one that ``NIPYPE_XNAT_MIRROR`` names.
+    outbox : path, optional
+        Where changes wait that are made offline; by default the folder that ``NIPYPE_XNAT_OUTBOX``
+        names, or ``MIRROR.outbox``.
     event_reason : str
         Why things are changed, for sites that demand a reason with each change.
     connections : int
@@ -103,6 +106,7 @@ class Interface(RawRequests):
         metadata_age: float = 1.0,
         offline: bool | None = None,
         mirror: str | LocalPath | None = None,
+        outbox: str | LocalPath | None = None,
         event_reason: str = "",
         connections: int = 8,
         interactive: bool = True,
@@ -117,7 +121,7 @@ class Interface(RawRequests):
         self._http: HttpTransport | None = None
         self._transport: Transport
         if self.offline:
-            self._open(configuration.mirror_folder(mirror), server)
+            self._open(configuration.mirror_folder(mirror), outbox, server)
         else:
             self._mode = Mode(configuration.cache_mode(cache_mode))
             self._connect(
@@ -146,10 +150,10 @@ class Interface(RawRequests):
         )
         self._transport = RememberingTransport(self._http, self._metadata_age, self._mode)
 
-    def _open(self, folder: LocalPath, server: str | None) -> None:
+    def _open(self, folder: LocalPath, outbox: str | LocalPath | None, server: str | None) -> None:
         from .mirror import OfflineTransport  # needs the local archive, which is an extra
 
-        mirror = OfflineTransport(folder)
+        mirror = OfflineTransport(folder, outbox=configuration.outbox_folder(outbox, folder))
         if server is not None and server.rstrip("/") != mirror.server:
             raise ConfigurationError(
                 f"{folder} is a mirror of {mirror.server}, not of {server}",

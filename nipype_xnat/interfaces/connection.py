@@ -81,6 +81,11 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
     mirror = Directory(
         nohash=True, desc="folder of the mirror (default: the one that NIPYPE_XNAT_MIRROR names)"
     )
+    outbox = Directory(
+        nohash=True,
+        desc="folder where changes wait that are made offline (default: the one that "
+        "NIPYPE_XNAT_OUTBOX names, or MIRROR.outbox)",
+    )
     connections = traits.Range(
         low=1, high=64, value=8, usedefault=True, nohash=True, desc="most connections of one node"
     )
@@ -93,7 +98,7 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
                 advice="give the address alone; accounts belong into the configuration file "
                 '("user" and "password", or "proxy" with its own)',
             )
-        if key in ("config", "cache_dir", "mirror") and isinstance(value, str) and value:
+        if key in ("config", "cache_dir", "mirror", "outbox") and isinstance(value, str) and value:
             # a node runs in a folder of its own, where a relative path would mean something else
             value = str(Path(value).expanduser().absolute())
         if key == "cache_layers" and isinstance(value, (list, tuple)):
@@ -151,8 +156,9 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
     values["metadata_age"] = 0.0
     if isdefined(inputs.offline):
         values["offline"] = inputs.offline
-    if isdefined(inputs.mirror):
-        values["mirror"] = str(inputs.mirror)
+    for name in ("mirror", "outbox"):
+        if isdefined(getattr(inputs, name)):
+            values[name] = str(getattr(inputs, name))
     values["event_reason"] = event_reason
     if "config" in values:
         values.pop("server", None)

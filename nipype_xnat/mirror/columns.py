@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 
 from ..address import Address
+from ..archive.datatypes import shortcuts
 from ..errors import BadRequest, ServerBroken
 from ..select.listings import Listings
 from ..transport import Transport
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "named"]
 
 log = logging.getLogger("nipype_xnat.mirror")
 
@@ -28,15 +30,10 @@ class Columns:
     Parameters
     ----------
     transport : Transport
-    shortcuts : mapping of str to mapping of str to str
-        For each listing (``projects``, ``subjects``, ``experiments``) the short names of columns by
-        the address of their field in lower case: a server calls a column by its short name where it
-        has one, and by its address in lower case elsewhere.
     """
 
-    def __init__(self, transport: Transport, shortcuts: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._ask = Listings(transport)
-        self._shortcuts = shortcuts
 
     def tables(
         self, address: Address, keys: Sequence[str], columns: Sequence[str]
@@ -98,22 +95,50 @@ class Columns:
             rows = self._ask.table(_with(address, columns))
             # an error that the server swallowed shows with the first row
             rows = chain(list(islice(rows, 1)), rows)
-            short = self._shortcuts[address.segments[-1]]
-            return (dict(_read(row, columns, short)) for row in rows)
+            return (dict(named(row, columns, address.segments[-1])) for row in rows)
 
         return ask
 
 
-def _read(
-    row: Mapping[str, str], columns: Sequence[str], shortcuts: Mapping[str, str]
+def named(
+    row: Mapping[str, str], columns: Sequence[str], listing: str
 ) -> Iterator[tuple[str, str]]:
+    """Yield the values of a row under the names that were asked for; empty ones are left out.
+
+    A server calls a column by its short name where it has one, and by the address of its field in
+    lower case elsewhere.
+
+    Parameters
+    ----------
+    row : mapping of str to str
+    columns : sequence of str
+        The columns that were asked for.
+    listing : str
+        What is listed, such as ``subjects``: short names differ.
+    """
     lower = {name.lower(): value for name, value in row.items()}
+    short = _short_names()[listing]
     for column in columns:
         full = column.lower()
         plain = _PREDICATE.sub("", full)
-        value = lower.get(full) or lower.get(plain) or lower.get(shortcuts.get(plain, "").lower())
+        value = lower.get(full) or lower.get(plain) or lower.get(short.get(plain, "").lower())
         if value:
             yield column, value
+
+
+@lru_cache(maxsize=1)
+def _short_names() -> dict[str, dict[str, str]]:
+    """Return for each listing the short names of columns, by their fields' addresses."""
+    names = {"projects": "project", "subjects": "subject", "experiments": "experiment"}
+    names |= {"scans": "scan", "reconstructions": "recon", "assessors": "assessor"}
+    return {
+        listing: {
+            address.lower(): name
+            for table in shortcuts()[level].values()
+            for name, address in table.items()
+        }
+        for listing, level in names.items()
+    }
 
 
 def _with(address: Address, columns: Sequence[str]) -> Address:

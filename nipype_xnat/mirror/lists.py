@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..address import Address
-from ..archive.datatypes import DataType, Dictionary, shortcuts
+from ..archive.datatypes import DataType, Dictionary
 from ..errors import AnswerError, NotFound
 from ..records import Record
 from ..select import grammar
@@ -89,7 +89,7 @@ class ProjectLists:
         self.project = wanted.project
         self.allowed = allowed
         self._tick = tick or (lambda what, count: None)
-        self._ask = Columns(transport, _short_names())
+        self._ask = Columns(transport)
         self._project = Address.of("data", "projects", wanted.project)
 
     @property
@@ -479,16 +479,4 @@ def _times(name: str, row: dict[str, str]) -> dict[str, str]:
         column: row[address]
         for column, address in zip(columns, _meta(name), strict=True)
         if address in row
-    }
-
-
-def _short_names() -> dict[str, dict[str, str]]:
-    """Return for each listing the short names of columns, by their fields' addresses."""
-    return {
-        f"{level}s": {
-            address.lower(): name
-            for table in shortcuts()[level].values()
-            for name, address in table.items()
-        }
-        for level in ("project", "subject", "experiment")
     }

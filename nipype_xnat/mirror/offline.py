@@ -1,33 +1,36 @@
 """The seam to a mirror: the local archive's own interface, called in this process.
 
-The same requests go to the same code as over HTTP, but no socket is opened and nothing is written.
+The same requests go to the same code as over HTTP, but no socket is opened. What is asked is
+answered by the mirror, which is only read; what is changed is changed in a private copy, and put
+into an outbox to be sent later.
 """
 
 from __future__ import annotations
 
-import io
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ..archive import Archive, Site
-from ..archive.people import Person
-from ..errors import BadRequest, NotFound, NotInMirror
-from ..server.app import Application
-from ..transport import Answer, Request, refusals
+from ..errors import NotFound, NotInMirror, XNATError
+from ..records import Record
+from ..transport import Answer, Request, Transport
 from ..transport.lifetime import watch_forks
+from .apply import Applier, made_in, names_of
+from .facts import facts_of, files_of, is_share
 from .folder import Contents, Folder
+from .inside import Inside
+from .outbox import Change, Entry, Files, Outbox
+from .overlay import Overlay
 
 __all__ = ["OfflineTransport"]
 
-_READS = frozenset({"GET", "HEAD"})
-_MISSING_BYTES = "Unable to find file."
-
 
 class OfflineTransport:
-    """Answer requests from a mirror.
+    """Answer requests from a mirror, and keep what they would change.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ class OfflineTransport:
         may lie on a read-only file system.
     state : str, optional
         Name of the state to read; the current one by default.
+    outbox : path, optional
+        Where changes go; without it they are refused.
 
     Raises
     ------
@@ -45,18 +50,20 @@ class OfflineTransport:
 
     on_login: Callable[[int, float], None] | None = None
 
-    def __init__(self, root: Path | str, state: str = "") -> None:
+    def __init__(self, root: Path | str, state: str = "", outbox: Path | str | None = None) -> None:
         self.folder = Folder(root)
         self._state = state
         known = self.folder.read() if state else self.folder.require()
         self.contents: Contents = known or Contents("")
+        self.outbox = None if outbox is None else Outbox(outbox)
         self.after_fork()
         watch_forks(self)
 
     def after_fork(self) -> None:
         """Open the mirror anew: a child does not use its parent's files."""
-        self._lock = threading.Lock()
-        self._application: Application | None = None
+        self._lock = threading.RLock()
+        self._reader: Inside | None = None
+        self._overlay: Overlay | None = None
 
     @property
     def server(self) -> str:
@@ -69,106 +76,136 @@ class OfflineTransport:
         return self.contents.account
 
     def send(self, request: Request) -> Answer:
-        """Answer a request that only reads.
+        """Answer a request.
 
         Raises
         ------
         NotInMirror
-            If the mirror does not hold what is asked for, or the request would change something.
+            If the mirror does not hold what is asked for, or cannot hold what would be changed.
         """
         segments = request.address.segments
         if request.method not in _READS and not _is_search(request):
-            raise self._missing(request, "a mirror cannot be changed")
+            return self._change(request)
         kept = self.contents.kept.get(str(request.address))
         if kept is not None:
-            return self._answer(request, 200, {}, iter([kept.encode()]), None)
+            return Answer(
+                request, 200, {}, iter([kept.encode()]), server=self.server, from_cache=True
+            )
         if segments[:1] != ("data",) or len(segments) < 2 or segments[1] not in _HELD:
             raise self._missing(request, "a mirror does not hold this")
+        with self._lock:
+            archive = self._overlay or self._opened()
         try:
-            return self._ask(request)
+            return archive.send(request)
         except NotFound as error:
             raise self._explained(request, error) from error
-        except BadRequest as error:
-            if "read-only" in error.message:
-                raise self._missing(request, "a mirror cannot be changed") from error
-            raise
 
     def close(self) -> None:
         """Let go of the mirror; a later request opens it again."""
         with self._lock:
-            application, self._application = self._application, None
-        if application is not None:
-            application.archive.close()
+            reader, overlay = self._reader, self._overlay
+            self._reader = self._overlay = None
+        if reader is not None:
+            reader.close()
+        if overlay is not None:
+            overlay.close()
 
-    # -- asking
-
-    def _opened(self) -> Application:
+    def _opened(self) -> Inside:
         with self._lock:
-            if self._application is None:
-                place = self.folder.state(self._state or self.contents.state)
-                archive = Archive(place, Site(), read_only=True)
-                reader = Person(self.account or "guest", admin=True)
-                self._application = Application(archive, reader)
-            return self._application
+            if self._reader is None:
+                archive = Archive(self._place, Site(), read_only=True)
+                self._reader = Inside(archive, self.server, self.account)
+            return self._reader
 
-    def _ask(self, request: Request) -> Answer:
-        started: dict[str, Any] = {}
+    @property
+    def _place(self) -> Path:
+        return self.folder.state(self._state or self.contents.state)
 
-        def start(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[..., Any]:
-            started["status"], started["headers"] = int(status[:3]), dict(headers)
-            return lambda data: None
+    # -- changing
 
-        chunks = self._opened()(self._environ(request), start)
-        close = getattr(chunks, "close", None)
-        answer = self._answer(request, started["status"], started["headers"], iter(chunks), close)
-        return refusals.checked(answer, self.account)
+    def _changed(self) -> Overlay:
+        """Return the copy that takes changes, with all that waits already in it."""
+        with self._lock:
+            if self._overlay is None:
+                assert self.outbox is not None
+                overlay = Overlay(self._place, self.server, self.account)
+                applier = Applier(overlay, self.outbox, conflicts="ours", keep=False)
+                for entry in self.outbox.waiting():
+                    if entry.server == self.server:
+                        _apply(applier, entry)
+                self._overlay = overlay
+            return self._overlay
 
-    def _answer(
-        self,
-        request: Request,
-        status: int,
-        headers: dict[str, str],
-        chunks: Iterator[bytes],
-        close: Callable[[], None] | None,
-    ) -> Answer:
-        return Answer(
-            request,
-            status,
-            headers,
-            chunks,
-            server=self.server,
-            close=close,
-            from_cache=True,
+    def _change(self, request: Request) -> Answer:
+        segments = request.address.segments
+        if self.outbox is None or segments[:1] != ("data",) or segments[1:2][0] not in _CHANGED:
+            raise NotInMirror(
+                "this cannot be done offline",
+                server=self.server,
+                asked=request.asked,
+                advice="do it where the server can be reached",
+            )
+        overlay = self._changed()
+        base = facts_of(overlay, request)
+        if is_share(request) and self.contents.wanted(segments[-1]) is None:
+            # how that project looks is not known here: the server will tell
+            answer = Answer(request, 200, {}, iter(()), server=self.server)
+        else:
+            answer = overlay.send(request)
+        text = answer.read()
+        body = b""
+        if request.body is not None:
+            with request.body.open() as stream:
+                body = stream.read()
+        change = Change(
+            request.method,
+            str(request.address),
+            request.body.content_type if request.body else "",
+            made_in(overlay, f"{request.address} {body.decode('utf-8', 'replace')}"),
+            base,
         )
+        self.outbox.add(
+            self.server, change, {"body": body} if request.body else {}, self.contents.pulled
+        )
+        return Answer(request, answer.status, answer.headers, iter([text]), server=self.server)
 
-    def _environ(self, request: Request) -> dict[str, Any]:
-        target = str(request.address)
-        path, _, query = target.partition("?")
-        host = urlsplit(self.server)
-        body = request.body.open() if request.body else io.BytesIO()
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": request.method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": unquote(path).encode("utf-8").decode("latin-1"),
-            "REQUEST_URI": target,
-            "QUERY_STRING": query,
-            "SERVER_NAME": host.hostname or "mirror",
-            "SERVER_PORT": str(host.port or 80),
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": host.scheme or "http",
-            "wsgi.input": body,
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
-        if request.body:
-            environ["CONTENT_LENGTH"] = str(request.body.length)
-            environ["CONTENT_TYPE"] = request.body.content_type
-        for name, value in request.headers.items():
-            environ["HTTP_" + name.upper().replace("-", "_")] = value
-        return environ
+    @contextmanager
+    def storing(
+        self,
+        resource: Record,
+        files: Mapping[str, Path | bytes],
+        digests: Mapping[str, str],
+        words: Mapping[str, str],
+        overwrite: bool,
+    ) -> Iterator[Transport]:
+        """Give a transport for one transfer, and keep its files as one entry of the outbox.
+
+        Parameters
+        ----------
+        resource : Record
+        files : mapping of str to (path or bytes)
+        digests : mapping of str to str
+        words : mapping of str to str
+        overwrite : bool
+        """
+        if self.outbox is None:
+            raise NotInMirror("there is no outbox to store into", server=self.server)
+        overlay = self._changed()
+        owner, label = names_of(overlay, resource)
+        before = files_of(overlay, resource.owner / ["resources", label]) or {}
+        yield overlay
+        new = {path: digest for path, digest in digests.items() if before.get(path) != digest}
+        if new:
+            entry = Files(
+                owner,
+                label,
+                new,
+                {path: before.get(path) for path in new},
+                dict(words),
+                overwrite,
+            )
+            sources = {path: files[path] for path in new}
+            self.outbox.add(self.server, entry, sources, self.contents.pulled)
 
     # -- telling what is not there
 
@@ -197,10 +234,24 @@ class OfflineTransport:
     # -- where a process copies or leaves it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OfflineTransport, (self.folder.root, self._state)
+        outbox = None if self.outbox is None else self.outbox.root
+        return OfflineTransport, (self.folder.root, self._state, outbox)
 
 
+log = logging.getLogger("nipype_xnat.mirror")
+
+_READS = frozenset({"GET", "HEAD"})
 _HELD = frozenset({"projects", "subjects", "experiments", "search", "scan_types"})
+_CHANGED = frozenset({"projects", "subjects", "experiments"})
+_MISSING_BYTES = "Unable to find file."
+
+
+def _apply(applier: Applier, entry: Entry) -> None:
+    try:
+        applier.apply(entry)
+    except XNATError as error:
+        # the mirror may have been pulled anew since; the push will tell
+        log.warning("what waits cannot be seen here: %s: %s", entry.place, error)
 
 
 def _is_search(request: Request) -> bool:

@@ -56,6 +56,10 @@ class Listing:
         """Return what is listed under a path, or None."""
         return self._exact.get(path) or self._spelled.get(path)
 
+    def by_path(self) -> dict[str, str]:
+        """Return the digests by paths, empty where the archive keeps none."""
+        return {path: entry.digest for path, entry in self._exact.items()}
+
 
 def list_files(transport: Transport, resource: Address) -> Listing:
     """Ask for the files of a resource."""

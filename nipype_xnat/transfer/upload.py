@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -181,17 +182,36 @@ def put(
         "description": description,
         "event_reason": event_reason,
     }
-    upload = _Upload(
-        transport,
-        resource,
-        sources,
-        words={name: text for name, text in words.items() if text},
-        overwrite=overwrite,
-        report=Reporter("upload", progress),
-        rounds=rounds,
-        patience=Patience(rounds, pause),
-    )
-    return upload.run()
+    said = {name: text for name, text in words.items() if text}
+    with _keeping(transport, resource, sources, said, overwrite) as seam:
+        upload = _Upload(
+            seam,
+            resource,
+            sources,
+            words=said,
+            overwrite=overwrite,
+            report=Reporter("upload", progress),
+            rounds=rounds,
+            patience=Patience(rounds, pause),
+        )
+        return upload.run()
+
+
+def _keeping(
+    transport: Transport,
+    resource: Record,
+    sources: Mapping[str, Source],
+    words: Mapping[str, str],
+    overwrite: bool,
+) -> AbstractContextManager[Transport]:
+    """Return the transport to store with: one that works offline keeps what is stored."""
+    storing = getattr(transport, "storing", None)
+    if storing is None:
+        return nullcontext(transport)
+    files = {name: source.content for name, source in sources.items()}
+    digests = {name: source.digest for name, source in sources.items()}
+    found: AbstractContextManager[Transport] = storing(resource, files, digests, words, overwrite)
+    return found
 
 
 def _no_folder_and_file(names: Iterable[str]) -> None:

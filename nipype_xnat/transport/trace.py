@@ -240,6 +240,11 @@ class TracingTransport:
         """Name of the account."""
         return self.inner.account
 
+    @property
+    def storing(self) -> Any:
+        """How the inner transport keeps what is stored offline; None where it does not."""
+        return getattr(self.inner, "storing", None)
+
     def send(self, request: Request) -> Answer:
         """Send a request and record it; see :class:`Transport`."""
         call = Call(

@@ -6,9 +6,8 @@ from nipype_xnat import Interface
 from nipype_xnat.mirror import Wanted, pull
 
 
-@pytest.fixture
-def filled(fill, xnat_archive):
-    """Project P with all kinds of elements and resources, and one session shared from Q."""
+def fill_archive(fill):
+    """Make project P with all kinds of elements and resources, and one session shared from Q."""
     for project in "PQ":
         fill.put(f"/data/projects/{project}", name=f"{project} name", description="of two, words")
     fill.file("/data/projects/P/resources/DOC/files/r.txt", b"read me", format="TXT")
@@ -34,6 +33,12 @@ def filled(fill, xnat_archive):
     fill.file(f"{one}/reconstructions/R1/out/resources/RR/files/r.txt", b"rec")
     fill.file("/data/projects/P/subjects/S1/resources/SR/files/s.txt", b"of a subject")
     fill.file(f"{one}/resources/NOTES/files/n.txt", b"note", tags="a,b")
+
+
+@pytest.fixture
+def filled(fill, xnat_archive):
+    """A server that holds the projects P and Q."""
+    fill_archive(fill)
     xnat_archive.requests.clear()
     return xnat_archive
 

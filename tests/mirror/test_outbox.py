@@ -1,0 +1,285 @@
+"""What is changed offline waits in an outbox, and a push does it on the server, once."""
+
+import pickle
+import shutil
+
+import pytest
+from mirror.conftest import fill_archive
+
+from nipype_xnat import Archive, Interface, errors
+from nipype_xnat.archive import Site
+from nipype_xnat.mirror import Outbox, Wanted, pull, push
+from support.filler import Filler
+
+SESSION = "/projects/P/subjects/S1/experiments/MR1"
+
+
+@pytest.fixture
+def box(mirrored):
+    return Outbox(mirrored.with_name(mirrored.name + ".outbox"))
+
+
+def changes(archive):
+    """Requests that changed something on the server."""
+    return [
+        r for r in archive.requests if r.method not in ("GET", "HEAD", "POST") and r.status < 400
+    ]
+
+
+def a_days_work(archive, folder):
+    """Change something of each kind."""
+    subject = archive.select.project("P").subject("NEW")
+    subject.create(**{"xnat:subjectData/demographics/gender": "male"})
+    session = subject.experiment("NEW_MR")
+    session.create("xnat:mrSessionData", date="2024-05-07")
+    session.scan("1").create("xnat:mrScanData", type="T1w")
+    session.scan("1").resource("NIFTI").file("a.nii").put(b"new scan", format="NIFTI")
+    session.assessor("NEW_QC").create("xnat:qcManualAssessorData")
+    session.assessor("NEW_QC").out_resource("OUT").file("o.txt").put(b"of an assessor")
+    old = archive.select(SESSION)
+    old.attrs.set("xnat:mrSessionData/scanner/manufacturer", "GE")
+    (folder / "bet").mkdir(exist_ok=True)
+    for name in ("brain.nii.gz", "mask.nii.gz"):
+        (folder / "bet" / name).write_bytes(name.encode() * 100)
+    old.resource("BET").put_dir(folder / "bet")
+    old.resource("NOTES").file("n.txt").put(b"another note", overwrite=True)
+    archive.select("/projects/P/subjects/S2").set_custom_variables({"iq": "90", "eq": "80"})
+    archive.select("/projects/P/subjects/S3").delete()
+    archive.select("/projects/P/subjects/S2").share("Q")
+
+
+def state(archive):
+    """All that a server holds of P, by names."""
+    found = {}
+    for path in ("/projects/P/subjects", "/projects/P/experiments"):
+        for element in archive.select(path):
+            values = element.details()
+            for name in ("ID", "subject_ID"):
+                values.pop(name, None)
+            found[f"{path}/{element.label()}"] = (values, element.shares().get())
+            found[f"{path}/{element.label()}"] += (element.get_custom_variables(),)
+    for path in (
+        "/projects/P/experiments/*/scans/*/resources/*/files/*",
+        "/projects/P/experiments/*/resources/*/files/*",
+        "/projects/P/experiments/*/assessors/*/out_resources/*/files/*",
+    ):
+        for file in archive.select(path):
+            record = file.record
+            found[record.place] = (record.digest, record.format)
+    return found
+
+
+def test_what_is_done_offline_is_seen_here_and_waits(filled, offline, box, client, tmp_path):
+    a_days_work(offline, tmp_path)
+    assert offline.select("/projects/P/subjects/NEW").exists()
+    assert not offline.select("/projects/P/subjects/S3").exists()
+    # by another process too
+    later = pickle.loads(pickle.dumps(offline))
+    later.select("/projects/P/subjects/S1").attrs.set("group", "patients")
+    dated = later.select("/projects/P/subjects/NEW/experiments/NEW_MR")
+    assert dated.attrs.get("date") == "2024-05-07"
+    # the server has not heard of it
+    filled.requests.clear()
+    assert not client.select("/projects/P/subjects/NEW").exists()
+    assert changes(filled) == []
+    assert box.sent() == []
+    # a person can read what waits
+    readable = [(box.root / "waiting" / e.name / "entry.json").read_text() for e in box.waiting()]
+    assert any('"BET"' in text and '"brain.nii.gz"' in text for text in readable)
+
+
+def test_a_days_work_offline_and_a_push_end_as_a_days_work_online(
+    filled, client, offline, box, tmp_path
+):
+    a_days_work(offline, tmp_path)
+    result = push(client.transport, box)
+    assert (result.conflicts, result.failed) == ([], [])
+    assert box.waiting() == []
+    assert len(box.sent()) == len(result.sent)
+    # what was replaced is kept
+    assert [path.read_bytes() for path in box.root.glob("kept/*/n.txt")] == [b"note"]
+    by_push = state(client)
+
+    with Archive(tmp_path / "other", Site(durable=False)) as other, other.running() as url:
+        fill_archive(Filler(url))
+        with Interface(url, "admin", "admin", cache=tmp_path / "c2") as online:
+            a_days_work(online, tmp_path)
+            assert state(online) == by_push
+
+
+def test_entries_that_were_sent_without_anybody_noting_it_change_nothing(
+    filled, offline, box, client, tmp_path
+):
+    a_days_work(offline, tmp_path)
+    copies = tmp_path / "copies"
+    shutil.copytree(box.root / "waiting", copies)
+    push(client.transport, box)
+    before = state(client)
+    shutil.rmtree(box.root / "sent")
+    shutil.rmtree(box.root / "waiting")
+    shutil.copytree(copies, box.root / "waiting")
+    filled.requests.clear()
+    again = push(client.transport, box)
+    assert (again.conflicts, again.failed) == ([], [])
+    assert state(client) == before
+    assert push(client.transport, box).sent == []
+
+
+class Cut:
+    """Cuts the connection to a server after a number of requests that change something."""
+
+    def __init__(self, inner, after):
+        self.inner, self.left = inner, after
+        self.server, self.account = inner.server, inner.account
+
+    def send(self, request):
+        if request.method not in ("GET", "HEAD"):
+            if self.left == 0:
+                raise errors.CannotReachServer("cut off")
+            self.left -= 1
+            answer = self.inner.send(request)
+            if self.left == 0:
+                # the server did it, and the answer is lost
+                answer.close()
+                raise errors.CannotReachServer("cut off")
+            return answer
+        return self.inner.send(request)
+
+    def close(self):
+        self.inner.close()
+
+
+def test_a_push_may_be_interrupted_at_every_request(tmp_path, client, xnat_archive):
+    wanted = None
+    after = 1
+    while True:
+        xnat_archive.archive.reset()
+        fill_archive(Filler(xnat_archive.url))
+        box, mirror = tmp_path / f"box{after}", tmp_path / f"mirror{after}"
+        pull(client.transport, mirror, [Wanted("P")])
+        with Interface(offline=True, mirror=mirror, outbox=box) as offline:
+            a_days_work(offline, tmp_path)
+        cut = Cut(client.transport, after)
+        interrupted = False
+        try:
+            push(cut, box, connections=1)
+        except errors.CannotReachServer:
+            interrupted = True
+        result = push(client.transport, box)
+        assert (result.conflicts, result.failed) == ([], []), after
+        assert Outbox(box).waiting() == []
+        found = state(client)
+        wanted = wanted or found
+        assert found == wanted, after
+        if not interrupted:
+            break
+        after += 1
+    assert after > 10
+
+
+def conflict(offline, fill):
+    """Change a file and a field here and there."""
+    notes = f"{SESSION}/resources/NOTES/files/n.txt"
+    offline.select(notes).put(b"ours", overwrite=True)
+    offline.select("/projects/P/subjects/S1").attrs.set("group", "ours")
+    offline.select("/projects/P/subjects/S2").attrs.set("group", "nobody else")
+    fill.file(
+        "/data/projects/P/subjects/S1/experiments/MR1/resources/NOTES/files/n.txt",
+        b"theirs",
+        overwrite="true",
+    )
+    fill.put("/data/projects/P/subjects/S1", group="theirs")
+
+
+def holds(client):
+    """Return the files of NOTES and the group of S1."""
+    files = {}
+    for file in client.select(f"{SESSION}/resources/NOTES/files"):
+        with open(file.get(), "rb") as stream:
+            files[file.id()] = stream.read()
+    return files, client.select("/projects/P/subjects/S1").attrs.get("group")
+
+
+@pytest.mark.parametrize("choice", ["theirs", "ours", "both"])
+def test_conflicts_are_reported_and_settled_by_choice(choice, offline, box, client, fill):
+    conflict(offline, fill)
+    first = push(client.transport, box)
+    assert len(first.conflicts) == 2 and len(first.sent) == 1
+    assert holds(client) == ({"n.txt": b"theirs"}, "theirs")
+    assert all("somebody else changed" in box.conflict(entry) for entry in box.waiting())
+    second = push(client.transport, box, conflicts=choice)
+    files, group = holds(client)
+    if choice == "theirs":
+        assert (files, group) == ({"n.txt": b"theirs"}, "theirs")
+    elif choice == "ours":
+        assert (files, group) == ({"n.txt": b"ours"}, "ours")
+        assert [path.read_bytes() for path in box.root.glob("kept/*/n.txt")] == [b"theirs"]
+        assert "theirs" in next(box.root.glob("kept/*/values.txt")).read_text()
+    else:
+        assert sorted(files.values()) == [b"ours", b"theirs"] and files["n.txt"] == b"theirs"
+        # a field cannot hold both
+        assert len(second.conflicts) == 1 and group == "theirs"
+    if choice != "both":
+        assert second.conflicts == [] and box.waiting() == []
+
+
+def test_two_people_push_to_one_subject(mirrored, client, tmp_path):
+    boxes = []
+    for name in ("one", "two"):
+        box = tmp_path / f"box-{name}"
+        with Interface(offline=True, mirror=mirrored, outbox=box) as offline:
+            subject = offline.select("/projects/P/subjects/S1")
+            subject.experiment(f"MR_{name}").create("xnat:mrSessionData")
+            subject.experiment(f"MR_{name}").resource("R").file("f.txt").put(name.encode())
+            subject.experiment("MR1").resource("BOTH").file(f"{name}.txt").put(name.encode())
+            subject.experiment("MR1").resource("BOTH").file("same.txt").put(name.encode())
+        boxes.append(box)
+    assert push(client.transport, boxes[0]).conflicts == []
+    second = push(client.transport, boxes[1])
+    assert len(second.conflicts) == 1
+    assert "same.txt" in second.conflicts[0][1]
+    labels = client.select("/projects/P/subjects/S1/experiments").get("label")
+    assert labels == ["MR1", "MR_one", "MR_two"]
+    names = client.select(f"{SESSION}/resources/BOTH/files").get("label")
+    assert names == ["one.txt", "same.txt", "two.txt"]
+
+
+def test_what_cannot_wait_is_refused(offline, box):
+    for change in (
+        lambda: offline.manage.search.save(
+            "mine", "xnat:mrSessionData", ["xnat:mrSessionData/LABEL"]
+        ),
+        lambda: offline.put("/data/config/tool/path", data=b"x"),
+    ):
+        with pytest.raises(errors.NotInMirror):
+            change()
+    # what the server would refuse is refused at once
+    with pytest.raises(errors.Conflict):
+        offline.select(f"{SESSION}/resources/NOTES/files/n.txt").put(b"other")
+    assert box.waiting() == []
+
+
+def test_a_full_disk_leaves_no_half_entry(offline, box, monkeypatch):
+    offline.select("/projects/P/subjects/S1").attrs.set("group", "a")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    folder = box.root.parent / "big.txt"
+    folder.write_bytes(b"x" * 100)
+    with pytest.raises(errors.MirrorError, match="No space left"):
+        offline.select(f"{SESSION}/resources/BIG/files/f.txt").put(folder)
+    monkeypatch.undo()
+    assert len(box.waiting()) == 1
+    assert not list((box.root / "making").iterdir())
+
+
+def test_a_push_to_another_server_is_refused(offline, box, xnat_archive, client):
+    offline.select("/projects/P/subjects/S1").attrs.set("group", "a")
+    entry = box.root / "waiting" / box.waiting()[0].name / "entry.json"
+    entry.write_text(entry.read_text().replace(client.server, "https://elsewhere.org"))
+    with pytest.raises(errors.UsageError, match="elsewhere"):
+        push(client.transport, box)
+    with pytest.raises(errors.UsageError, match="settle"):
+        push(client.transport, box, conflicts="whatever")
