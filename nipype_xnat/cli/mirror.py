@@ -95,9 +95,7 @@ def _show(args: argparse.Namespace) -> int:
     found = mirror.Folder(args.folder).require()
     print(f"mirror of {found.server} as {found.account or 'nobody'}, pulled {found.pulled}")
     for one in found.projects:
-        which = f", sessions with {one.criteria}" if one.criteria else ""
-        files = " and ".join(one.files) if one.files else "all files"
-        print(f"  {one.project}{which}: {files if one.bytes else 'listings only'}")
+        print(f"  {one}")
     return 0
 
 

@@ -55,6 +55,11 @@ class Wanted:
     files: tuple[str, ...] = ()
     bytes: bool = True
 
+    def __str__(self) -> str:
+        which = f", sessions with {self.criteria}" if self.criteria else ""
+        files = " and ".join(self.files) if self.files else "all files"
+        return f"{self.project}{which}: {files if self.bytes else 'listings only'}"
+
 
 @dataclass(frozen=True)
 class Contents:

@@ -283,3 +283,22 @@ def test_a_push_to_another_server_is_refused(offline, box, xnat_archive, client)
         push(client.transport, box)
     with pytest.raises(errors.UsageError, match="settle"):
         push(client.transport, box, conflicts="whatever")
+
+
+def test_the_commands(filled, offline, box, mirrored, config, fill, monkeypatch, capsys):
+    from nipype_xnat.cli.main import main
+
+    monkeypatch.setenv("NIPYPE_XNAT_MIRROR", str(mirrored))
+    assert main(["push", "--config", str(config)]) == 0
+    assert "nothing waits" in capsys.readouterr().out
+    conflict(offline, fill)
+    assert main(["status", "--there", "--config", str(config)]) == 0
+    said = capsys.readouterr().out
+    assert "3 waiting" in said and "0 added, 1 changed, 0 gone" in said
+    assert main(["push", str(mirrored), "--config", str(config)]) == 1
+    assert "2 in conflict" in capsys.readouterr().out
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.count("not sent: somebody else changed") == 2
+    assert main(["push", "--config", str(config), "--conflicts", "ours"]) == 0
+    assert main(["status"]) == 0
+    assert "0 waiting" in capsys.readouterr().out
