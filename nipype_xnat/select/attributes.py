@@ -24,6 +24,8 @@ class Attributes:
     ----------
     transport : Transport
     level : str
+    known : callable
+        Returns what is known of the element, asking nothing.
     identified : callable
         Returns the element's record with its id.
     event : mapping
@@ -38,6 +40,7 @@ class Attributes:
         self,
         transport: Transport,
         level: str,
+        known: Callable[[], Record],
         identified: Callable[[], Record],
         event: Mapping[str, str],
         address: Callable[[], Address],
@@ -45,6 +48,7 @@ class Attributes:
     ) -> None:
         self._transport = transport
         self._level = level
+        self._known = known
         self._identified = identified
         self._event = event
         self._address = address
@@ -74,7 +78,7 @@ class Attributes:
 
     def mget(self, names: Sequence[str]) -> list[str]:
         """Return the values of several fields, in one request."""
-        row = self._row(names)
+        row = self._row_by_label(names) or self._row(names)
         known = {key.lower(): value for key, value in row.items()}
         values = []
         for name in names:
@@ -97,6 +101,30 @@ class Attributes:
         """Write several fields, in one request."""
         address = self._address().ask(values).ask(self._event)
         self._transport.send(Request("PUT", address)).close()
+
+    def _row_by_label(self, names: Sequence[str]) -> Row | None:
+        """Return the row of an element whose id is not known yet, without asking for that first.
+
+        Only what its project owns is taken: labels of shared elements differ from project to
+        project.
+        """
+        record = self._known()
+        label, number = {
+            "subject": (record.subject_label, record.subject_id),
+            "experiment": (record.experiment_label, record.experiment_id),
+        }.get(self._level, ("", ""))
+        if number or not (label and record.project):
+            return None
+        columns = ",".join(dict.fromkeys(["ID", "label", "project", *names]))
+        listing = Address.of("data", "projects", record.project, LEVELS[self._level].plural)
+        address = listing.ask(format="json", columns=columns, label=label)
+        answer = self._transport.send(Request("GET", address, expect="json"))
+        found = [
+            row
+            for row in rows(answer)
+            if (row.get("label"), row.get("project")) == (label, record.project)
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _row(self, names: Sequence[str]) -> Row:
         record = self._identified()

@@ -92,6 +92,7 @@ class Element:
         return Attributes(
             self._archive.transport,
             self.level,
+            lambda: self._record,
             self._identified,
             self._event(),
             self._address_now,

@@ -5,8 +5,6 @@ Making one sends nothing. Iterating asks, batch by batch, as elements are taken.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -19,7 +17,7 @@ from .bulk import Bulk
 from .grammar import ANY, Path, Pattern
 from .matching import criteria_level
 from .plan import Allowed, Plan
-from .window import Window
+from .window import Counted, Window
 
 if TYPE_CHECKING:
     from .elements import (
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Selection"]
 
 E = TypeVar("E", bound="Element")
-
-_COUNTED_SECONDS = 1.0
 
 
 class Selection(Bulk, Generic[E]):
@@ -74,7 +70,7 @@ class Selection(Bulk, Generic[E]):
         self.paths = tuple(paths)
         self.criteria = criteria
         self.criteria_level = criteria_level
-        self._counted: tuple[int, float, list[E]] | None = None
+        self._counted: Counted[E] = Counted()
 
     # -- reading
 
@@ -103,7 +99,8 @@ class Selection(Bulk, Generic[E]):
 
     def __iter__(self) -> Iterator[E]:
         tell = self._archive.callback
-        for element in self._take_counted() or self._found():
+        counted = self._counted.take()
+        for element in self._found() if counted is None else counted:
             if tell is not None:
                 tell(self, element)
             yield element
@@ -115,17 +112,7 @@ class Selection(Bulk, Generic[E]):
             yield cast("E", element_of(self._archive, level, record))
 
     def __len__(self) -> int:
-        # list() asks for the length of what it is about to read: what was read to count is kept
-        # for a moment, so that nothing is asked twice
-        counted = list(self._found())
-        self._counted = (threading.get_ident(), time.monotonic(), counted)
-        return len(counted)
-
-    def _take_counted(self) -> list[E] | None:
-        counted, self._counted = self._counted, None
-        if counted is None or counted[0] != threading.get_ident():
-            return None
-        return counted[2] if time.monotonic() - counted[1] <= _COUNTED_SECONDS else None
+        return self._counted.keep(list(self._found()))
 
     def get(self, *what: str) -> list[Any]:
         """Read all, and return what is asked for of each.
@@ -325,9 +312,6 @@ class Selection(Bulk, Generic[E]):
         ) and self._archive.transport.server == other._archive.transport.server
 
     __hash__ = None  # type: ignore[assignment]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_counted": None}
 
     def __repr__(self) -> str:
         text = " and ".join(map(str, self.paths))

@@ -1,0 +1,135 @@
+"""How many requests each operation costs, counted where they arrive."""
+
+import pytest
+
+from nipype_xnat import Interface
+
+
+@pytest.fixture
+def costs(xnat_archive, fill, tmp_path):
+    """A function that counts the requests of a call, and returns its result with them."""
+    fill.put("/data/projects/Q")
+    fill.put("/data/projects/P")
+    files = {"R": {"a.txt": b"a", "b/c.txt": b"c"}}
+    fill.session("P", "S", "E", {"1": ("T1w", files), "2": ("T2w", {})}, ID="X_E1")
+    for number in range(3):
+        fill.session("P", f"S{number}", f"E{number}", {"1": ("T1w", {})})
+    with Interface(
+        xnat_archive.url, "admin", "admin", cache=tmp_path / "cache", metadata_age=0
+    ) as client:
+        client.select.projects().get()
+
+        def count(call):
+            xnat_archive.requests.clear()
+            result = call(client)
+            return result, len(xnat_archive.requests)
+
+        yield count
+
+
+def experiment(client):
+    return client.select.project("P").subject("S").experiment("E")
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "expected"),
+    [
+        ("exists", lambda e: e.exists(), True),
+        ("id", lambda e: e.id(), "X_E1"),
+        ("label", lambda e: e.label(), "E"),
+        ("datatype", lambda e: e.datatype(), "xnat:mrSessionData"),
+        ("attrs.get", lambda e: e.attrs.get("label"), "E"),
+        ("attrs.mget", lambda e: e.attrs.mget(["ID", "label"]), ["X_E1", "E"]),
+        ("attrs.set", lambda e: e.attrs.set("note", "seen"), None),
+        ("attrs.mset", lambda e: e.attrs.mset({"note": "seen", "date": "2024-05-07"}), None),
+        ("xml", lambda e: 'label="E"' in e.xml(), True),
+        ("details", lambda e: e.details()["label"], "E"),
+        ("share", lambda e: e.share("Q"), None),
+        ("shares", lambda e: e.shares().get(), ["P"]),
+        ("trigger", lambda e: e.trigger(), None),
+        ("scans", lambda e: e.scans().get(), ["1", "2"]),
+        ("a scan's type", lambda e: e.scan("1").attrs.get("type"), "T1w"),
+    ],
+)
+def test_one_request(costs, name, call, expected):
+    assert costs(lambda client: call(experiment(client))) == (expected, 1)
+
+
+def test_what_is_known_costs_nothing(costs):
+    def known(client):
+        element = experiment(client)
+        return (
+            element.parent().parent().id(),
+            element.children(),
+            repr(element),
+            element.scan("1").id(),
+        )
+
+    assert costs(known)[1] == 0
+    session, asked = costs(lambda client: client.select("/projects/P/experiments/*").first())
+    assert asked == 1
+    assert costs(lambda client: (session.id(), session.label(), session.datatype())) == (
+        ("X_E1", "E", "xnat:mrSessionData"),
+        0,
+    )
+
+
+def test_words_of_a_file_come_with_its_listing(costs):
+    def read(client):
+        (file, *_) = experiment(client).scan("1").resource("R").files()
+        return file.size(), file.digest(), file.format(), file.content(), file.tags()
+
+    words, asked = costs(read)
+    assert words[0] == 1
+    # the session's id, and the listing of the scan's files
+    assert asked == 2
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        len,
+        list,
+        bool,
+        lambda found: found.first(),
+        lambda found: found.fetchone(),
+        lambda found: found.fetchmany(2),
+        lambda found: found.fetchall(),
+        lambda found: found.get("id"),
+        lambda found: found.get("id", "label", "obj"),
+        lambda found: found[0],
+        lambda found: found[-1],
+        lambda found: list(found[1:3]),
+        lambda found: list(found[-2:]),
+        lambda found: [(scan.id(), scan.label(), scan.parent()) for scan in found],
+    ],
+)
+def test_a_cursor_reads_once(costs, read):
+    result, asked = costs(
+        lambda client: read(client.select("/projects/P/subjects/*/experiments/*/scans"))
+    )
+    assert result
+    assert asked == 1
+
+
+def test_pieces_of_a_selection_are_what_a_list_s_are(costs):
+    found, _ = costs(lambda client: client.select("/projects/P/subjects"))
+    everything = list(found)
+    assert len(found) == len(everything) == 4
+    for part in (slice(1, 3), slice(None, 2), slice(-2, None), slice(None, None, 2), slice(3, 1)):
+        assert list(found[part]) == everything[part]
+    assert (found[-1], found[-4]) == (everything[-1], everything[0])
+    for beyond in (4, -5):
+        with pytest.raises(IndexError):
+            found[beyond]
+
+
+def test_what_another_project_calls_otherwise_is_read_too(costs):
+    def shared(client):
+        experiment(client).share("Q", label="other")
+        other = client.select.project("Q").experiment("other")
+        return other.attrs.get("ID"), other.label()
+
+    assert costs(shared)[0] == ("X_E1", "other")
+    _, asked = costs(lambda client: client.select.project("P").experiment("X_E1").attrs.get("ID"))
+    assert asked <= 3
