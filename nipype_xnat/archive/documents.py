@@ -396,6 +396,9 @@ def parse(data: bytes) -> ET.Element:
         raise Unparsable(f"The document cannot be parsed: {error}") from error
 
 
+_IDENTITY = {"id", "label", "project", "subject_id", "image_session_id", "imagesession_id"}
+
+
 class Reader:
     """Turns documents into drafts."""
 
@@ -423,6 +426,9 @@ class Reader:
 
     def _put(self, draft: Draft, datatype: DataType, path: str, value: str) -> None:
         lowered = path.lower()
+        if not value.strip() and lowered in _IDENTITY:
+            # documents are written with such attributes left blank
+            return
         if lowered == "id":
             draft.id = value
         elif lowered == "label" and datatype.kind != "project":

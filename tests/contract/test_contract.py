@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from . import (
+    rows_documents,
     rows_elements,
     rows_files,
     rows_import,
@@ -25,6 +26,7 @@ ROWS = [
     for module in (
         rows_listings,
         rows_listings_rights,
+        rows_documents,
         rows_elements,
         rows_files,
         rows_search,

@@ -68,8 +68,8 @@ def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Elem
             sa.select(s.former_project.c.id).where(s.former_project.c.id == key)
         ).scalar():
             raise HttpFailure(403, "The ID belonged to a project that was deleted.")
-        draft.values.setdefault("secondary_ID", key)
-        draft.values.setdefault("name", key)
+        for name in ("secondary_ID", "name"):
+            draft.values[name] = draft.values.get(name) or key
         element = elements.insert("project", project_type, draft, id=key)
         if elements.who.pk:
             elements.join(key, elements.who.pk, "owner")
