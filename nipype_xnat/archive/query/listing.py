@@ -80,7 +80,7 @@ def root_type(dictionary: Dictionary, listing: Listing) -> DataType:
     assert base is not None
     if listing.xsi_type and "," not in listing.xsi_type:
         asked = dictionary.get(listing.xsi_type)
-        if asked is None:
+        if asked is None or asked.kind != base.kind:
             raise UnknownField(listing.xsi_type)
         return asked
     names = _mapping(listing.names)
@@ -188,7 +188,7 @@ def _wanted(root: DataType, listing: Listing, names: Mapping[str, str]) -> list[
         address = short if "/" in short else names.get(short)
         if address is not None:
             wanted.append(address)
-    if root.kind == "experiment" and root.name in _UNSECURED and not listing.session_pk:
+    if root.name in _UNSECURED and listing.session_pk is None:
         # what rights are judged by is asked for, and stays in the answer
         wanted += [names["xsiType"], names["project"]]
     first: dict[str, str] = {}
