@@ -152,7 +152,8 @@ def plain(text, kind):
 def compared(text, kind, shown, comparison, wanted):
     if comparison == "IS NULL":
         return text == ""
-    if comparison == "IS NOT NULL" or (shown and wanted == "*" and comparison != "!="):
+    anything = shown and wanted == "*" and comparison != "!=" and "LIKE" not in comparison
+    if comparison == "IS NOT NULL" or anything:
         return text != ""
     if comparison == "=" and wanted == "":
         return text == ""
