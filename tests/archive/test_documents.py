@@ -431,3 +431,29 @@ def test_an_experiment_of_a_project_needs_no_subject(http):
     assert items(http, "/data/projects/P/experiments/G")["note"] == "x"
     refused = http.put("/data/projects/P/experiments/M?xsiType=xnat:mrSessionData")
     assert refused.status_code == 422
+
+
+def rows(http, path, **params):
+    return http.get(path, params=params).json()["ResultSet"]["Result"]
+
+
+def test_fields_of_lists_are_columns_and_filters(http, tree):
+    put(http, "/data/projects/P/subjects/S2")
+    named = "xnat:subjectData/addID[name=clinic]/addID"
+    found = rows(http, "/data/projects/P/subjects", columns=f"label,{named}")
+    key = next(name for name in found[0] if "addid" in name)
+    assert {row["label"]: row[key] for row in found} == {"S": "77", "S2": ""}
+    found = rows(http, "/data/projects/P/subjects", columns=f"label,{named}", **{named: "77"})
+    assert [row["label"] for row in found] == ["S"]
+    each = "xnat:subjectData/addID/name,xnat:subjectData/addID/addID"
+    found = rows(http, "/data/projects/P/subjects", columns=f"label,{each}")
+    assert sorted((row["label"], row["xnat:subjectdata/addid/name"]) for row in found) == [
+        ("S", "clinic"),
+        ("S", "lab"),
+        ("S2", ""),
+    ]
+    scans = "/data/projects/P/subjects/S/experiments/MR/scans"
+    param = "xnat:mrScanData/parameters/addParam[name=b]/addField"
+    found = rows(http, scans, columns=f"ID,{param}")
+    key = next(name for name in found[0] if "addparam" in name)
+    assert next(row[key] for row in found if row["ID"] == "1") == "2"

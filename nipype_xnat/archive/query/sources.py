@@ -15,8 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from nipype_xnat.archive.datatypes import DataType, Dictionary
+from nipype_xnat.archive.items import LISTS
 from nipype_xnat.archive.storage import schema as s
 
+_LISTED = re.compile(r"^([^\[]+)\[([^\]]+)\]/(.+)$")
 _TYPED = re.compile(r"\[@xsi:type\s*=\s*[^\]]+\]", re.I)
 _VARIABLE = re.compile(r"^fields/field\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/field$", re.I)
 
@@ -343,7 +345,7 @@ class Sources:
         path = _TYPED.sub("", rest).lower()
         found = self._plain(datatype, path, seen)
         if found is None:
-            found = self._joined(datatype, path)
+            found = self._joined(datatype, path) or self._listed(datatype, _TYPED.sub("", rest))
         if found is None:
             raise UnknownField(address)
         expression, declared = found
@@ -436,4 +438,46 @@ class Sources:
                 .scalar_subquery()
             )
             return value, "string"
+        return None
+
+    def _listed(self, datatype: DataType, path: str) -> tuple[Any, str] | None:
+        """Find a field of the items that a list of the type holds.
+
+        An item named by one of its fields, as in ``addParam[name=x]``, is one value;
+        without a name there is a row for each item.
+        """
+        match = _LISTED.match(path)
+        address, where, rest = match.groups() if match else (path, None, "")
+        address, rest = address.lower(), rest.lower()
+        for place, many in datatype.repeated.items():
+            held = self.dictionary.get(many.holds)
+            inner = rest if match else address[len(place) + 1 :]
+            same = address == place.lower() if match else address.startswith(f"{place.lower()}/")
+            spec = held.lower.get(inner) if same and held and held.kind == "part" else None
+            if held is None or spec is None:
+                continue
+            alias = self.alias_of(datatype)
+            entries = sa.func.json_each(alias.c.fields, f'$."{LISTS}"."{place}"')
+            if where is None:
+                key = f"{alias.name}/{place}"
+                if key not in self._aliases:
+                    joined = entries.table_valued("value", name=f"j{len(self._aliases)}")
+                    self._aliases[key] = joined
+                    self._join(joined, sa.true())
+                value = self._aliases[key].c.value
+                return sa.func.json_extract(value, f'$."{spec.path}"'), spec.datatype
+            name, _, wanted = where.partition("=")
+            by = held.lower.get(name.strip().lstrip("@").lower())
+            if by is None:
+                return None
+            found = entries.table_valued("value", name=f"j{len(self._aliases)}_{len(place)}")
+            item = found.c.value
+            value = (
+                sa.select(sa.func.json_extract(item, f'$."{spec.path}"'))
+                .select_from(found)
+                .where(sa.func.json_extract(item, f'$."{by.path}"') == wanted.strip().strip("'\""))
+                .limit(1)
+                .scalar_subquery()
+            )
+            return value, spec.datatype
         return None
