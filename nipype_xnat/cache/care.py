@@ -15,7 +15,7 @@ from .hashing import md5_of
 from .inventory import Inventory, loose, scan, used_notes
 from .leases import Lease, Leases
 from .stamp import carries_stamp
-from .writing import DAY
+from .writing import DAY, unique_name
 
 __all__ = ["Pruned", "Verified", "prune", "wrong_views"]
 
@@ -164,29 +164,49 @@ class _Broom:
         self.spared = self.spared_bytes = 0
 
     def evict(self, item: Item) -> None:
-        if self._dry_run:
+        """Remove one item: out of sight in one step, and back if a run has just leased it."""
+        if self._dry_run or self._leased(item):
             return
-        if self._leases is not None:
-            self._leases.look()
-            taken = item.digest in self._leases.digests
-            if taken or not self._leases.views.isdisjoint(item.views):
-                self.spared += 1
-                self.spared_bytes += item.counted
-                return
-        for name in sorted(item.views):
-            # out of sight in one step: nobody is handed a half of it
-            gone = self._root / "partial" / f"gone.{name}.{os.getpid()}"
-            try:
-                (self._root / "views" / name).rename(gone)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                log.warning("cannot remove the view %s: %s", name, error)
-                self.failed += 1
-                continue
-            self.remove(gone)
+        places = [self._root / "views" / name for name in sorted(item.views)]
         if item.path is not None:
-            self.remove(item.path)
+            places.append(item.path)
+        moved = [(place, gone) for place in places if (gone := self._hide(place))]
+        # a run takes out its lease before it looks: who did not see this leased it before now
+        if self._leased(item):
+            for place, gone in moved:
+                self._restore(place, gone)
+        else:
+            for _, gone in moved:
+                self.remove(gone)
+
+    def _leased(self, item: Item) -> bool:
+        if self._leases is None:
+            return False
+        self._leases.look()
+        taken = item.digest in self._leases.digests
+        if taken or not self._leases.views.isdisjoint(item.views):
+            self.spared += 1
+            self.spared_bytes += item.counted
+            return True
+        return False
+
+    def _hide(self, place: Path) -> Path | None:
+        gone = self._root / "partial" / f"gone.{unique_name()}"
+        try:
+            place.rename(gone)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("cannot remove %s: %s", place, error)
+            self.failed += 1
+            return None
+        return gone
+
+    def _restore(self, place: Path, gone: Path) -> None:
+        try:
+            gone.rename(place)
+        except OSError:  # somebody has made it anew
+            self.remove(gone)
 
     def remove(self, path: Path) -> None:
         if self._dry_run:

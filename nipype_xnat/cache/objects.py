@@ -137,6 +137,7 @@ class Objects:
             if wanted == before:
                 touch(note)
                 return
+            self._prepare()
             self._write_small(note, text_of_names(place, wanted))
         except OSError as error:
             log.debug("cannot note what was listed in %s: %s", self.root, error)
@@ -301,7 +302,15 @@ class Objects:
 
     def _check_layout(self) -> None:
         version = self._layout()
-        if not version and self.root.is_dir() and any(self.root.iterdir()):
+        if (
+            not version
+            and self.root.is_dir()
+            and any(
+                # another process may be about to write it
+                not path.name.startswith(".layout.")
+                for path in self.root.iterdir()
+            )
+        ):
             raise CacheError(
                 f"{self.root} is not a cache: it has no file named layout",
                 advice="check the folder's name",

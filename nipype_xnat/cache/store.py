@@ -23,6 +23,7 @@ import logging
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -44,6 +45,11 @@ __all__ = ["Cache"]
 log = logging.getLogger("nipype_xnat.cache")
 
 _TRIES = 4
+_MOMENT = 0.05
+
+
+class _Moved(Exception):
+    """A file that was there a moment ago is not."""
 
 
 class Cache(Objects):
@@ -88,11 +94,23 @@ class Cache(Objects):
         """
         for path in manifest:
             views.checked_name(path)
+        for wait in (*[_MOMENT] * (_TRIES - 1), 0.0):
+            try:
+                return self._view(name, manifest)
+            except _Moved as moved:
+                gone = moved.args[0]
+                time.sleep(wait)  # a prune that sees a lease puts back what it took
+        raise CacheError(f"{gone} is not in the cache any more", advice="fetch it again")
+
+    def _view(self, name: str, manifest: Mapping[str, Path]) -> Path:
         digests = {path: source.name for path, source in manifest.items()}
         folder = self.root / "views" / views.folder_name(name, digests)
         with self._troubles():
             found = {path: self._still(source) for path, source in manifest.items()}
-            wanted = {path: (at.name, at.stat().st_size) for path, at in found.items()}
+            try:
+                wanted = {path: (at.name, at.stat().st_size) for path, at in found.items()}
+            except FileNotFoundError as error:
+                raise _Moved(error.filename) from error
             if folder.is_dir() and views.agrees(folder, wanted):
                 touch(folder)
                 return folder
@@ -101,6 +119,11 @@ class Cache(Objects):
             try:
                 views.build(building, found, self._place)
                 self._publish_view(building, folder, wanted)
+            except FileNotFoundError as error:
+                lost = [at for at in found.values() if not at.exists()]
+                if not lost:
+                    raise
+                raise _Moved(lost[0]) from error
             finally:
                 shutil.rmtree(building, ignore_errors=True)
             return folder
@@ -108,7 +131,7 @@ class Cache(Objects):
     def _still(self, source: Path) -> Path:
         found = self.find(source.name)
         if found is None:
-            raise CacheError(f"{source} is not in the cache any more", advice="fetch it again")
+            raise _Moved(source)
         return found
 
     def _place(self, source: Path, target: Path) -> None:
@@ -227,6 +250,7 @@ class Cache(Objects):
         )
         text = text_of_lease(where, sorted(set(digests)), names, days * DAY)
         try:
+            self._prepare()
             self._write_small(self.root / "leases" / f"{key_of(where)}.json", text)
         except OSError as error:
             log.warning(

@@ -302,17 +302,20 @@ class _Work:
                 found = self._usable(record)
                 if found is None:
                     return self._into_cache(record, bundle, digest)
-        path, decision = found
-        size = path.stat().st_size
+        path, size, decision = found
         self._names().saw(record)
         if _addressable(record):
             kept(self.transport, record.file)
         self._tell(record, decision.action, decision.reason, 0, size)
         return Fetched(replace(record, digest=digest, size=size), path, decision.action, 0)
 
-    def _usable(self, record: Record) -> tuple[Path, Decision] | None:
-        """Return a file that is here, where this account may have it."""
+    def _usable(self, record: Record) -> tuple[Path, int, Decision] | None:
+        """Return a file that is here and its size, where this account may have it."""
         path = self._cache().find(record.digest, record.size)
+        try:
+            size = path.stat().st_size if path else 0
+        except FileNotFoundError:  # removed in this moment
+            return None
         if path is None:
             return None
         decision = self._decide(record, self._names().of(record))
@@ -321,7 +324,7 @@ class _Work:
             if not self._names().ask(record):
                 return None
             decision = self._decide(record, Here.WHOLE)
-        return path, decision
+        return path, size, decision
 
     def _go_online(self, record: Record) -> None:
         """Raise if the archive is not to be asked for what is not here."""

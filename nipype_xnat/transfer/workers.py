@@ -12,6 +12,7 @@ from .patience import Stop
 __all__ = ["run_all"]
 
 T = TypeVar("T")
+_LOOK = 1.0  # seconds: a Ctrl-C that comes just before the waiting begins does not end it
 _GRACE = 2.0  # seconds for threads to put their partial files in order after Ctrl-C
 
 
@@ -70,7 +71,10 @@ def run_all(
             thread.start()
         left = len(crew)
         while left:
-            index, result, error = done.get()
+            try:
+                index, result, error = done.get(timeout=_LOOK)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             if index < 0:

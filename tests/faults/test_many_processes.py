@@ -1,9 +1,8 @@
-"""Many processes on one cache, with locks that work and locks that lie, and kills at any moment."""
+"""Many processes on one cache, with locks that work and locks that lie; see test_cache_proof.py."""
 
 import hashlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,7 +15,10 @@ from nipype_xnat.cache import Cache
 from nipype_xnat.transfer import fetch
 
 FETCHER = """
-import fcntl, json, sys
+import fcntl, json, signal, sys
+
+# a shell that runs the tests in the background has its children ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 url, root, records, locks = sys.argv[1:]
 if locks == "lie":
@@ -75,13 +77,6 @@ def check_objects(cache):
     for path in (cache.root / "objects").glob("*/*"):
         assert hashlib.md5(path.read_bytes()).hexdigest() == path.name
         assert path.stat().st_mode & 0o777 == 0o444
-
-
-def check_views(cache, contents):
-    for folder in (cache.root / "views").iterdir():
-        for path in folder.rglob("*"):
-            if path.is_file():
-                assert path.read_bytes() == contents[path.name]
 
 
 @pytest.fixture
@@ -198,28 +193,6 @@ def test_live_partial_of_another_process_is_neither_shared_nor_published(cache, 
     assert cache.find(digest) == published
 
 
-@pytest.mark.slow
-def test_kills_at_random_moments(server, cache, files, noise):
-    """No wrong byte is ever visible, whoever dies when, and with locks that lie."""
-    contents, records = files
-    chance = random.Random(4)
-    for _ in range(12):
-        crew = [start(server, cache, records, "lie") for _ in range(4)]
-        go(*crew)
-        for process in crew[:3]:
-            time.sleep(chance.random() * 0.15)
-            process.kill()
-            check_objects(cache)
-        finish(crew[3])
-        for process in crew[:3]:
-            process.communicate()
-        check_objects(cache)
-        check_views(cache, contents)
-        for path in (cache.root / "objects").glob("*/*"):
-            if chance.random() < 0.7:
-                path.unlink()
-
-
 def test_holder_that_died_with_its_lock_held_does_not_stop_others(
     server, tmp_path, transport, wanted, noise
 ):
@@ -239,7 +212,7 @@ def test_interrupt_stops_quickly_and_keeps_what_came(server, cache, wanted, nois
     wait_for(lambda: partial_bytes(cache) >= 300_000)
     process.send_signal(signal.SIGINT)
     # the server would be silent for a minute, and the download would be tried again after that
-    _, said = process.communicate(timeout=50)
+    _, said = process.communicate(timeout=30)
     assert process.returncode != 0 and "KeyboardInterrupt" in said
     assert list((cache.root / "objects").glob("*/*")) == []
     assert partial_bytes(cache) >= 300_000
