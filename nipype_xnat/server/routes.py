@@ -99,6 +99,7 @@ def tree() -> list[Route]:
         routes += [
             Route(front + "/scans", _by_method(listings.scans, saving.post_scan), _LIST),
             Route(front + "/scans/{scan}", scan, _ELEMENT),
+            Route(front + "/scans/{scan}/DICOMDIR", folders.dicomdir, _READ),
             Route(
                 front + "/reconstructions", _by_method(listings.recons, saving.post_recon), _LIST
             ),

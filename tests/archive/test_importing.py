@@ -7,6 +7,7 @@ import time
 import zipfile
 from urllib.parse import urlsplit
 
+import pydicom
 import pytest
 import requests
 
@@ -193,6 +194,14 @@ def test_archiving_and_deleting_leave_no_contents_over(site):
     assert len(contents(archive)) == 2
 
 
+def test_what_waits_in_a_project_goes_with_it(site):
+    archive, url, http, send, rows = site
+    send(study(2), dest="/prearchive/projects/P")
+    http.delete(url + "/data/projects/P?removeFiles=true").raise_for_status()
+    assert rows() == []
+    assert contents(archive) == []
+
+
 def test_what_waits_survives_a_crash(tmp_path, log_in):
     body = study(2)
     archive = Archive(tmp_path / "archive")
@@ -291,3 +300,38 @@ def test_an_xar_without_a_session_is_refused(site):
     send(packed({"a.xml": subject}), 400, **xar)
     session = b'<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" project="nosuch" ID="x"/>'
     assert "Invalid project tag" in send(packed({"a.xml": session}), 400, **xar)
+
+
+def test_a_dicomdir_leads_to_its_files(site):
+    _, url, http, send, _ = site
+    send(study(2, series=(1, 2)), dest="/archive/projects/P/subjects/S/experiments/E")
+    one = f"{url}/data/projects/P/subjects/S/experiments/E"
+    answer = http.get(one + "/scans/ALL/DICOMDIR")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/zip")
+    sent = zipfile.ZipFile(io.BytesIO(answer.content))
+    listed = pydicom.dcmread(io.BytesIO(sent.read("DICOMDIR")))
+    records = {}
+    whole = sent.read("DICOMDIR")
+    for record in listed.DirectoryRecordSequence:
+        records[record.seq_item_tell] = record
+
+    def chain(offset):
+        while offset:
+            yield records[offset]
+            offset = records[offset].OffsetOfTheNextDirectoryRecord
+
+    def below(record):
+        return list(chain(record.OffsetOfReferencedLowerLevelDirectoryEntity))
+
+    (patient,) = chain(listed.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity)
+    assert patient.PatientID == "Sample ID"
+    (one_study,) = below(patient)
+    series = below(one_study)
+    assert [str(found.SeriesNumber) for found in series] == ["1", "2"]
+    images = [image for found in series for image in below(found)]
+    assert len(images) == len(sent.namelist()) - 1 == 4
+    for image in images:
+        name = "/".join(image.ReferencedFileID)
+        data = pydicom.dcmread(io.BytesIO(sent.read(name)))
+        assert data.SOPInstanceUID == image.ReferencedSOPInstanceUIDInFile
+    assert whole[128:132] == b"DICM"

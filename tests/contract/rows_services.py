@@ -128,6 +128,33 @@ ROWS = [
     Row("GET", P + "/experiments/MR1/XAR", 404, "J DIRResource", account="stranger"),
     Row("GET", E1 + "/XAR", 404, "J DIRResource", account="stranger"),
     Row("GET", "/data/experiments/nosuch/XAR", 404, "J DIRResource"),
+    Row(
+        "GET",
+        P + "/subjects/SD/experiments/SDE/scans/1/DICOMDIR",
+        200,
+        "J ScanDIRResource",
+        before=(DICOM,),
+        expect={
+            "headers": {"Content-Type": "application/zip"},
+            "names": [
+                "SDE/scans/1-t1_mpr_1/resources/DICOM/files/000000.dcm",
+                "SDE/scans/1-t1_mpr_1/resources/DICOM/files/000001.dcm",
+                "DICOMDIR",
+            ],
+        },
+    ),
+    Row("GET", E1 + "/scans/1/DICOMDIR", 200, "J ScanDIRResource", expect={"names": ["DICOMDIR"]}),
+    Row("GET", E1 + "/scans/99/DICOMDIR", 404, "J ScanDIRResource"),
+    Row("GET", E1 + "/scans/1/DICOMDIR", 404, "J ScanDIRResource", account="stranger"),
+    Row("GET", "/data/experiments/nosuch/scans/1/DICOMDIR", 404, "J ScanDIRResource"),
+    Row("PUT", E1 + "/scans/1/DICOMDIR", 405, "J ScanDIRResource"),
+    Row(
+        "GET",
+        P + "/subjects/S1/experiments/MR1/scans/99/DICOMDIR",
+        404,
+        "J ScanDIRResource",
+    ),
+    Row("GET", P + "/subjects/S1/experiments/MR1/scans/ALL/DICOMDIR", 200, "J ScanDIRResource"),
     # ---- headers
     Row(
         "GET",

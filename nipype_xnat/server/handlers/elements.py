@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from nipype_xnat.archive import files
 from nipype_xnat.archive.documents import Reader, parse
 from nipype_xnat.archive.elements import Draft, Element, Elements
+from nipype_xnat.archive.prearchive import Prearchive
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import items
@@ -129,6 +130,10 @@ def deleter(find: Finder, what: str) -> Callable[[Call], Response]:
             pks = [victim.pk for victim in elements.below(element)]
             blobs = files.blobs_below(elements.connection, pks)
             elements.delete(element)
+            if element.kind == "project":
+                prearchive = Prearchive(elements)
+                for waiting in prearchive.of([element.id]):
+                    blobs += prearchive.delete(waiting)
         for name in blobs:
             call.archive.blobs.drop(name)
         return answers.text()

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from werkzeug.wrappers import Response
 
+from nipype_xnat.archive import dicomdir as directory
 from nipype_xnat.archive import files
 from nipype_xnat.archive.documents import Writer, catalog_xml, to_xml
 from nipype_xnat.archive.elements import Element, Elements
@@ -193,3 +194,32 @@ def packed(call: Call) -> Response:
     ]
     named += [(f"{experiment.name}/{place}", file) for place, file in root.below()]
     return bundle.files(call, Scope(), named, "xar", experiment.name)
+
+
+def dicomdir(call: Call) -> Response:
+    """Send the DICOM files of scans, with a directory of them."""
+    with call.archive.reading(call.person) as elements:
+        resolver = Tree(elements)
+        scope = resolver.scope(call.names, many=True)
+        if not scope.sessions:
+            raise HttpFailure(404, "Unable to find the specified session.")
+        if not scope.scans:
+            raise HttpFailure(404, "Unable to find the specified scan(s).")
+        catalogs = [c for c in resolver.catalogs(scope, False) if c.resource["format"] == "DICOM"]
+        listed = files.entries(elements.connection, [catalog.pk for catalog in catalogs])
+        layout = bundle.Layout(call, elements, scope, "zip")
+        named: list[tuple[str, Stored | Written]] = []
+        found = []
+        for catalog in catalogs:
+            for file in listed[catalog.pk]:
+                if not call.archive.blobs.path(file.blob).exists():
+                    continue
+                place = layout.place(catalog, file)
+                named.append((place, file))
+                with call.archive.blobs.open(file.blob) as stream:
+                    header = directory.header(stream)
+                if header is not None:
+                    found.append((place, header))
+        title = scope.sessions[0].name
+    named.append(("DICOMDIR", Written(directory.write(found), time.time())))
+    return bundle.files(call, Scope(), named, "zip", title)
