@@ -27,6 +27,10 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?")
 
 
+#: no document of XNAT comes near it
+_DEEPEST = 100
+
+
 class Datum(NamedTuple):
     """One plain value of a node."""
 
@@ -376,7 +380,7 @@ def to_xml(node: Node, dictionary: Dictionary, base: str, hidden: bool = True) -
 
 
 def parse(data: bytes) -> ET.Element:
-    """Read an XML document; one with a DOCTYPE is refused.
+    """Read an XML document; one with a DOCTYPE, or of endless depth, is refused.
 
     Raises
     ------
@@ -384,11 +388,23 @@ def parse(data: bytes) -> ET.Element:
         When it is not well-formed.
     """
     guard = expat.ParserCreate()
+    depth = 0
+
+    def enter(*_: Any) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise Unparsable(f"The document is deeper than {_DEEPEST} elements")
+
+    def leave(*_: Any) -> None:
+        nonlocal depth
+        depth -= 1
 
     def refuse(*_: Any) -> None:
         raise Unparsable("DOCTYPE is not allowed")
 
     guard.StartDoctypeDeclHandler = refuse
+    guard.StartElementHandler, guard.EndElementHandler = enter, leave
     try:
         guard.Parse(data, True)
         return ET.fromstring(data)  # noqa: S314 (documents with a DOCTYPE were refused)

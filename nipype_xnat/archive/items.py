@@ -47,7 +47,8 @@ def _pick(entries: list[Item], predicates: list[str]) -> Item:
         if item[_AT] == at:
             break
     else:
-        item = {_AT: at, **{name: value for name, value in named.items() if name}}
+        said = {name: value for name, value in named.items() if name and name[0] != "#"}
+        item = {_AT: at, **said}
         entries.append(item)
     if kind:
         item[TYPE] = kind

@@ -11,6 +11,8 @@ from nipype_xnat.archive.errors import Invalid
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]+")
 _DATE_FORMS = ("%Y-%m-%d", "%m/%d/%Y", "%Y%m%d", "%m-%d-%Y")
 _TIME_FORMS = ("%H:%M:%S", "%H:%M:%S.%f", "%H:%M", "%H%M%S")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
+_FLOAT = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 #: numbers that are none, as XNAT takes them
 _UNUSUAL = {"NAN": "NaN", "INF": "INF", "-INF": "-INF"}
 
@@ -105,10 +107,11 @@ def _choice(field: Field, text: str) -> str:
 def _number(field: Field, text: str) -> str:
     if field.datatype == "float" and text.upper() in _UNUSUAL:
         return _UNUSUAL[text.upper()]
-    try:
-        number = int(text) if field.datatype == "integer" else float(text)
-    except ValueError as error:
-        raise Invalid(f"'{text}' is not a number, as {field.path} demands") from error
+    kind = _INTEGER if field.datatype == "integer" else _FLOAT
+    # Python reads more as numbers than XNAT does, such as 1_000
+    if not kind.fullmatch(text):
+        raise Invalid(f"'{text}' is not a number, as {field.path} demands")
+    number = int(text) if field.datatype == "integer" else float(text)
     low, high = field.lowest, field.highest
     if (low is not None and number < low) or (high is not None and number > high):
         raise Invalid(f"{text} is out of the bounds of {field.path}: {low} to {high}")

@@ -387,6 +387,8 @@ def schema_of_all(http, request):
         ("xnat:subjectData/demographics/education", "31"),
         ("xnat:subjectData/demographics/gender", "green"),
         ("xnat:subjectData/demographics/yob", "then"),
+        ("xnat:subjectData/demographics/yob", "1_980"),
+        ("xnat:subjectData/demographics/weight", "heavy"),
         ("xnat:subjectData/demographics/dob", "yesterday"),
         ("xnat:subjectData/investigator/firstname", "x" * 26),
         ("xnat:subjectData/group", "x" * 256),
@@ -457,3 +459,29 @@ def test_fields_of_lists_are_columns_and_filters(http, tree):
     found = rows(http, scans, columns=f"ID,{param}")
     key = next(name for name in found[0] if "addparam" in name)
     assert next(row[key] for row in found if row["ID"] == "1") == "2"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xnat:subjectData/addID[#lists=x]/addID",
+        "xnat:subjectData/addID[#type=x]/name",
+        "xnat:subjectData/addID[xsi:type=xnat:nothing]/name",
+        "xnat:subjectData/addID[[/name",
+        "xnat:subjectData/addID[]/",
+        "xnat:subjectData/addID/#lists/x",
+        "xnat:subjectData/demographics/#type",
+        "xnat:subjectData/addID[99999999999999999999]/name",
+    ],
+)
+def test_addresses_that_mean_nothing_break_nothing(http, tree, name):
+    path = "/data/projects/P/subjects/S"
+    assert http.put(path, data={name: "x"}).status_code in {200, 400}
+    assert http.get(path + "?format=xml").status_code == 200
+    assert http.get(path + "?format=json").status_code == 200
+
+
+def test_a_document_of_endless_depth_is_refused(http, tree):
+    deep = f"<xnat:Subject {NAMES}>" + "<xnat:x>" * 5000 + "</xnat:x>" * 5000 + "</xnat:Subject>"
+    answer = http.put("/data/projects/P/subjects/S", data=deep, headers=XML)
+    assert answer.status_code == 422
