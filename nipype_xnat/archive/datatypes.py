@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nipype_xnat.archive import xsd
 from nipype_xnat.archive.errors import Invalid
 
 _PREDICATE = re.compile(r"\[[^\]]*\]")
@@ -339,7 +340,7 @@ def _read(name: str) -> Any:
 
 @lru_cache(maxsize=8)
 def load(extra: tuple[Path, ...] = ()) -> Dictionary:
-    """Read the standard dictionary and a site's own files.
+    """Read the standard dictionary and a site's own files: JSON, or XML Schema (``.xsd``).
 
     Raises
     ------
@@ -350,7 +351,10 @@ def load(extra: tuple[Path, ...] = ()) -> Dictionary:
     built = Dictionary(documents)
     for path in extra:
         try:
-            documents.append(json.loads(Path(path).read_text("utf-8")))
+            schema = Path(path).suffix == ".xsd"
+            documents.append(
+                xsd.read(Path(path)) if schema else json.loads(Path(path).read_text("utf-8"))
+            )
             built = Dictionary(documents)
         except (ValueError, AttributeError, TypeError) as error:
             raise Invalid(f"{path} is not a data dictionary: {error}") from error

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a file with data types of the site's own (may be given several times)",
+        help="a file with data types of the site's own, XSD or JSON (may be given several times)",
     )
     parser.add_argument("--context", default="", help="path before /data, such as /xnat")
     parser.add_argument(

@@ -176,3 +176,57 @@ def test_what_is_wrong_with_a_file_is_told(start, tmp_path, wrong, told):
     with pytest.raises(Invalid, match=told) as refused:
         start(datatypes=(path,))
     assert str(path) in str(refused.value)
+
+
+SCHEMA = f"""<xs:schema targetNamespace="{LAB}" xmlns:lab="{LAB}"
+ xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xdat="http://nrg.wustl.edu/xdat"
+ xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified">
+<xs:import namespace="http://nrg.wustl.edu/xnat" schemaLocation="../xnat/xnat.xsd"/>
+<xs:element name="Recall" type="lab:recallData"/>
+<xs:complexType name="recallData"><xs:complexContent>
+<xs:extension base="xnat:subjectAssessorData"><xs:sequence>
+<xs:element name="score" minOccurs="0"><xs:complexType><xs:simpleContent>
+<xs:extension base="xs:float"><xs:attribute name="units" type="xs:string"/></xs:extension>
+</xs:simpleContent></xs:complexType></xs:element>
+<xs:element name="level" minOccurs="0"><xs:simpleType><xs:restriction base="xs:integer">
+<xs:minInclusive value="0"/><xs:maxInclusive value="3"/></xs:restriction></xs:simpleType>
+</xs:element>
+<xs:element name="tester" type="xnat:investigatorData" minOccurs="0"/>
+<xs:element name="words"><xs:complexType><xs:sequence>
+<xs:element name="word" minOccurs="0" maxOccurs="unbounded"><xs:annotation><xs:appinfo>
+<xdat:element displayIdentifiers="position"/></xs:appinfo></xs:annotation>
+<xs:complexType><xs:simpleContent><xs:extension base="xs:string">
+<xs:attribute name="position" type="xs:integer"><xs:annotation><xs:appinfo>
+<xdat:field uniqueComposite="P"/></xs:appinfo></xs:annotation></xs:attribute></xs:extension>
+</xs:simpleContent></xs:complexType></xs:element></xs:sequence></xs:complexType></xs:element>
+</xs:sequence><xs:attribute name="form" type="xs:string"/></xs:extension></xs:complexContent>
+</xs:complexType></xs:schema>"""
+
+
+def test_a_schema_of_a_real_xnat_site_is_taken_as_it_is(start, log_in, tmp_path):
+    path = tmp_path / "lab.xsd"
+    path.write_text(SCHEMA)
+    _, url = start(datatypes=(path,))
+    http = log_in(url)
+    http.put(f"{url}/data/projects/P").raise_for_status()
+    recall = f"{url}/data/projects/P/subjects/S/experiments/R1"
+    fields = {
+        "lab:recallData/score": "7.5",
+        "lab:recallData/score/units": "points",
+        "lab:recallData/form": "A",
+        "lab:recallData/tester/lastname": "Doe",
+        "lab:recallData/words/word[position=1]/word": "tree",
+    }
+    assert http.put(f"{recall}?xsiType=lab:recallData", data=fields).status_code == 201
+    assert http.put(recall, data={"lab:recallData/level": "4"}).status_code == 400
+    item = http.get(recall + "?format=json").json()["items"][0]
+    assert {"score": 7.5, "score/units": "points", "form": "A"}.items() <= item[
+        "data_fields"
+    ].items()
+    held = {child["field"]: child["items"][0]["data_fields"] for child in item["children"]}
+    assert held["tester"]["lastname"] == "Doe"
+    assert {"word": "tree", "position": 1}.items() <= held["words/word"].items()
+    assert b"<lab:tester>" in http.get(recall + "?format=xml").content
+    path.write_text("<xs:schema")
+    with pytest.raises(Invalid, match=r"lab\.xsd is not a data dictionary"):
+        start("other", datatypes=(path, path))
