@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat.archive import Archive, Site
+from support.dicom_files import instance, packed, study
 
 from .conftest import OTHER
 from .route_map import ROUTER, counted
@@ -32,6 +33,10 @@ from .table import State
 EXAMPLES = int(os.environ.get("XNAT_FUZZ", "3"))
 SECRET = b"nobody outside may read this"
 RECON = "/data/experiments/{e1}/reconstructions/RC1/out/resources/OUT/files/r.txt?inbody=true"
+WAITING = (
+    "/data/services/import?inbody=true&import-handler=SI"
+    "&dest=/prearchive/projects/{p}/20200101_000000/MR1"
+)
 WHOLE = "/data/experiments/{e1}/scans/1/resources/NIFTI/files/t1.nii.gz"
 PEOPLE = ("admin", "ct_member", "guest")
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "BREW")
@@ -43,6 +48,9 @@ KNOWN = re.compile(
     "|size of the body must be known"  # SecureResource: an in-body upload of no length
     "|cannot be read"  # FileExtractor: what is no archive
     "|XNAT cannot catalog"
+    "|length of the answer is not known"  # Restlet: a range of a zip, which has no size yet
+    "|contained a malformed URL"  # BatchPrearchiveActionsA: a src that is no address
+    "|FAILED: "  # QueueBasedImageCommit: a session that cannot be archived
 )
 
 NASTY = (
@@ -118,7 +126,8 @@ VALUES = (
     "{p}", "{p2}", "{s1}", "{e1}", "absolutePath", "projectPath", "PUT", "DELETE", "populateStats",
     "/archive/projects/{p}", "/archive/experiments/{e1}/scans/1/resources/NIFTI", "getHistory",
     "improved", "legacy", "simplified", "enabled", "disabled", "edit", "writable", "/user/cache/x",
-    "/prearchive/projects/{p}/20200101_000000/x", "gradual-DICOM", "SI", "DICOM-zip", "append",
+    "/prearchive/projects/{p}/20200101_000000/x", "/prearchive/projects/{p}/20200101_000000/MR1",
+    "/archive", "build", "commit", "move", "XAR", "gradual-DICOM", "SI", "DICOM-zip", "append",
 )  # fmt: skip
 HEADERS = (
     {},
@@ -223,6 +232,16 @@ BODIES = (
     _zip("a", "a", ".", "..", "/", "a\x01b"),
     _tar_of_links(),
     b"PK\x03\x04broken",
+    instance()[:300],
+    study(1),
+    study(1, study=2, PatientName="../../x", PatientID="%2e%2e/etc", SeriesNumber="-1"),
+    packed(
+        {
+            "../../a.dcm": instance(1, StudyDate="nonsense", StudyTime="x", NumberOfFrames="9"),
+            "b.dcm": instance(2, PixelSpacing=["1"], ImageOrientationPatient=["1"] * 6),
+            "b/a.zip": study(1, series=(3,), Modality="??", PatientComments="Project:{p} AA:true"),
+        }
+    ),
     b"\x1f\x8bbroken",
 )
 
@@ -270,6 +289,7 @@ def _state(url):
     state.ask("PUT", "/data/projects/{p2}/accessibility/public", 200)
     state.ask("PUT", "/data/experiments/{e1}/reconstructions/RC1", 200)
     state.ask("PUT", RECON, 200, data=b"recon")
+    state.ask("POST", WAITING, 200, data=study(2))
     return state
 
 
@@ -312,6 +332,9 @@ REAL = {
     "resource": ("NIFTI", "{r1}", "NOTES", "OUT", "NEW"),
     "type": ("xnat:mrSessionData", "xnat:subjectData"),
     "login": ("admin", "ct_member"),
+    "timestamp": ("20200101_000000",),
+    "transaction": ("told",),
+    "step": ("pullDataFromHeaders", "fixScanTypes", "triggerPipelines"),
     "search": ("@xnat:mrSessionData", "xs1"),
 }
 words = st.one_of(
