@@ -274,8 +274,10 @@ def _scan_count(sources: Sources, datatype: DataType, wanted: str) -> Any:
 
 def _of_session(column: str) -> Any:
     def make(sources: Sources, datatype: DataType, _: str) -> Any:
-        alias, e = sources.alias_of(datatype), s.element.alias()
-        return sa.select(e.c[column]).where(e.c.pk == alias.c.session_pk).scalar_subquery()
+        # joined, not looked up for each row: the database may begin with the sessions then
+        session = sources.dictionary.get("xnat:imageSessionData")
+        assert session is not None
+        return sources.alias_of(session).c[column]
 
     return make
 

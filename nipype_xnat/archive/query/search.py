@@ -32,6 +32,9 @@ _SEVERAL = re.compile(
     r"^(sharing/share|fields/field|resources/resource|(in/|out/)?file)(/|$)", re.I
 )
 
+_SHARED = re.compile(r"[^/.]+[/.]sharing[/.]share[/.]project", re.I)
+_PROJECT = re.compile(r"[^/.]+[/.](.*[/.])?project", re.I)
+
 _aliases: dict[str, str] = {}
 _aliases_lock = threading.Lock()
 
@@ -94,6 +97,9 @@ class Engine:
 
     def _criterion(self, sources: Sources, item: Criterion) -> comparisons.Condition:
         try:
+            if item.comparison.strip() == "=" and item.value and _SHARED.fullmatch(item.field):
+                # a list of elements, not a join of all of them with what they are shared into
+                return sources.shared_into(_split(item.field)[0], item.value)
             expression, declared, shown = self._operand(sources, item.field)
         except UnknownField as error:
             raise Broken(f"Unknown field: {item.field}") from error
@@ -127,7 +133,8 @@ class Engine:
         where = [condition for condition in found if condition is not None]
         if not where:
             return None
-        where += sources.conditions()
+        # a project is the best way in, where one is named; else it is the kind of element
+        where += sources.conditions(narrow=not any(_names_project(s) for s in document.where))
         query = sa.select(sources.row.c.pk).select_from(sources.source).where(*where)
         return query.correlate(None)  # its tables have the names of those around it
 
@@ -332,6 +339,15 @@ def _in_order(found: list[Any], wanted: list[list[str]], width: int) -> list[Any
                 kept.append(([*cells, value, place], keys))
         rows = kept
     return [cells for cells, _ in rows]
+
+
+def _names_project(found: CriteriaSet) -> bool:
+    return any(
+        _PROJECT.fullmatch(member.field)
+        if isinstance(member, Criterion)
+        else _names_project(member)
+        for member in found.members
+    )
 
 
 def _named(field: SearchField) -> tuple[str, str | None]:

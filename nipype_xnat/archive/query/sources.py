@@ -159,10 +159,20 @@ class Sources:
     def _join(self, alias: Any, on: sa.ColumnElement[bool]) -> None:
         self.source = self.source.outerjoin(alias, on)
 
-    def conditions(self) -> list[sa.ColumnElement[bool]]:
-        """Restrict the rows to the root type, and to the project seen from, if any."""
+    def conditions(self, narrow: bool = True) -> list[sa.ColumnElement[bool]]:
+        """Restrict the rows to the root type, and to the project seen from, if any.
+
+        Parameters
+        ----------
+        narrow : bool
+            Whether the database may begin with all elements of the type; not where other
+            conditions leave fewer.
+        """
+        kind, xsi_type = self.row.c.kind, self.row.c.xsi_type
+        if not narrow:
+            kind, xsi_type = kind.concat(""), xsi_type.concat("")
         found: list[sa.ColumnElement[bool]] = [
-            self._seen_there() if self._here is not None else self.row.c.kind == self.root.kind
+            self._seen_there() if self._here is not None else kind == self.root.kind
         ]
         family = self.dictionary.family(self.root.name)
         if self.root.name not in {
@@ -172,7 +182,16 @@ class Sources:
             "xnat:projectData",
             "xnat:reconstructedImageData",
         }:
-            found.append(self.row.c.xsi_type.in_(family))
+            found.append(xsi_type.in_(family))
+        return found
+
+    def shared_into(self, element: str, project: str) -> sa.ColumnElement[bool]:
+        """Restrict the elements of a type to those that are shared into a project."""
+        datatype = self.dictionary.get(element)
+        if datatype is None:
+            raise UnknownField(element)
+        shared = sa.select(s.share.c.element_pk).where(s.share.c.project == project)
+        found: sa.ColumnElement[bool] = self.alias_of(datatype).c.pk.in_(shared)
         return found
 
     def _seen_there(self) -> sa.ColumnElement[bool]:
