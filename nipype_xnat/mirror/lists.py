@@ -22,7 +22,7 @@ from .columns import Columns, Rows
 from .folder import Wanted
 from .writer import Writer
 
-__all__ = ["ProjectLists", "Tick"]
+__all__ = ["ProjectLists", "Tick", "spelt"]
 
 Tick = Callable[[str, int], object]
 """Gets what is being listed, and how many of it were written."""
@@ -457,10 +457,11 @@ class ProjectLists:
 def _fields(datatype: DataType) -> Iterator[tuple[str, str]]:
     """Yield the fields of a type: their paths, and their addresses as columns."""
     for field in datatype.fields.values():
-        yield field.path, f"{datatype.name}/{_spelt(field.path)}"
+        yield field.path, f"{datatype.name}/{spelt(field.path)}"
 
 
-def _spelt(path: str) -> str:
+def spelt(path: str) -> str:
+    """Spell the path of a field for an address; some places have to say which type they hold."""
     first, _, rest = path.partition("/")
     return f"{first}[@xsi:type={_NARROWED[first]}]/{rest}" if first in _NARROWED else path
 

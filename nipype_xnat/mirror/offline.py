@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..address import Address
 from ..archive import Archive, Site
 from ..errors import NotFound, NotInMirror, XNATError
 from ..records import Record
@@ -98,7 +99,7 @@ class OfflineTransport:
         try:
             return archive.send(request)
         except NotFound as error:
-            raise self._explained(request, error) from error
+            raise self._explained(request, error, archive) from error
 
     def close(self) -> None:
         """Let go of the mirror; a later request opens it again."""
@@ -209,7 +210,9 @@ class OfflineTransport:
 
     # -- telling what is not there
 
-    def _explained(self, request: Request, error: NotFound) -> NotFound | NotInMirror:
+    def _explained(
+        self, request: Request, error: NotFound, archive: Inside
+    ) -> NotFound | NotInMirror:
         segments = request.address.segments
         project = segments[segments.index("projects") + 1 :][:1] if "projects" in segments else ()
         held = self.contents.wanted(project[0]) if project else None
@@ -220,6 +223,8 @@ class OfflineTransport:
             return self._missing(request, "the mirror lists this file, but not its bytes")
         if held is not None and not held.criteria:
             return error
+        if not project and _is_below_held(archive, request):
+            return error  # a session that is held is held with all that is below it
         return self._missing(request, "the mirror does not hold it")
 
     def _missing(self, request: Request, what: str) -> NotInMirror:
@@ -252,6 +257,19 @@ def _apply(applier: Applier, entry: Entry) -> None:
     except XNATError as error:
         # the mirror may have been pulled anew since; the push will tell
         log.warning("what waits cannot be seen here: %s: %s", entry.place, error)
+
+
+def _is_below_held(archive: Inside, request: Request) -> bool:
+    """Tell whether the subject or experiment is held below which a request asks."""
+    segments = request.address.segments
+    if segments[1] not in ("subjects", "experiments") or len(segments) < 4:
+        return False
+    owner = Address(segments[:3]).ask(format="json")
+    try:
+        archive.send(Request("GET", owner, expect="json")).close()
+    except NotFound:
+        return False
+    return True
 
 
 def _is_search(request: Request) -> bool:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nipype import Node, Workflow
+from nipype import MapNode, Node, Workflow
 
-from nipype_xnat import Interface, XNATSink, XNATSource, cohort_workflow
+from nipype_xnat import Interface, XNATQuery, XNATSink, XNATSource, cohort_workflow
 from support.nodes import Shout
 
 ALL_T1 = "/projects/P/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
@@ -49,13 +49,51 @@ def sources(config, work, cohort):
     return whole
 
 
-def run_apart(config, work, plugin, kind="build"):
-    """Run a workflow in a process of its own."""
+def query(config, work):
+    """Make a workflow that asks for its cohort itself."""
+    whole = Workflow(name="asking", base_dir=str(work))
+    query = Node(XNATQuery(templates={"t1": ALL_T1}, config=str(config)), "query")
+    source = MapNode(XNATSource(outfields=["t1"], config=str(config)), ["record"], name="source")
+    shout = MapNode(Shout(), ["in_file"], name="shout")
+    sink = MapNode(
+        XNATSink(
+            infields=["shout"],
+            config=str(config),
+            assessor_type="xnat:qcManualAssessorData",
+        ),
+        ["project_id", "subject_id", "experiment_id", "assessor_id", "shout"],
+        name="sink",
+    )
+    whole.connect(query, "records", source, "record")
+    whole.connect(source, "t1", shout, "in_file")
+    for name in ("project_id", "subject_id", "experiment_id"):
+        whole.connect(source, name, sink, name)
+    whole.connect(query, ("names", named_after), sink, "assessor_id")
+    whole.connect(shout, "out_file", sink, "shout")
+    return whole
+
+
+def named_after(names):
+    """Name an assessor for each session."""
+    return [name + "_SHOUTED" for name in names]
+
+
+def run_apart(config, work, plugin, kind="build", within=(), **environment):
+    """Run a workflow in a process of its own.
+
+    ``within`` is a command that runs another one, such as ``unshare -n``.
+    """
     here = str(Path(__file__).resolve().parents[1])
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", "support.workflows", str(config), str(work), plugin, kind],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        [
+            *within,
+            sys.executable,
+            "-m",
+            "support.workflows",
+            *map(str, (config, work, plugin, kind)),
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
         capture_output=True,
         text=True,
         timeout=240,
@@ -65,7 +103,10 @@ def run_apart(config, work, plugin, kind="build"):
 
 def main(config, work, plugin, kind):
     """Resolve, build, run."""
-    whole = {"build": build, "sources": sources}[kind](config, work, resolve(config))
+    if kind == "query":
+        whole = query(config, work)
+    else:
+        whole = {"build": build, "sources": sources}[kind](config, work, resolve(config))
     whole.config["execution"] = {"poll_sleep_duration": "0.1"}
     whole.run(plugin=plugin, plugin_args={"n_procs": 2} if plugin == "MultiProc" else {})
 
