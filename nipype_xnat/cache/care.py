@@ -262,8 +262,11 @@ def wrong_views(root: Path, right: set[tuple[int, int]]) -> list[Path]:
 
 
 def _as_put(path: Path, right: set[tuple[int, int]]) -> bool:
-    status = path.lstat()
-    if (status.st_dev, status.st_ino) in right:
+    try:
+        status = path.lstat()
+        if (status.st_dev, status.st_ino) in right:
+            return True
+        # a copy, or a link into a layer: its stamp was made of its digest
+        return stat.S_ISREG(status.st_mode) and carries_stamp(status.st_mtime_ns, md5_of(path))
+    except FileNotFoundError:  # pruned meanwhile
         return True
-    # a copy, or a link into a layer: its stamp was made of its digest
-    return stat.S_ISREG(status.st_mode) and carries_stamp(status.st_mtime_ns, md5_of(path))

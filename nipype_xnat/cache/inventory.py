@@ -185,13 +185,15 @@ def loose(folder: Path) -> tuple[tuple[Path, int, float], ...]:
         size, newest = status.st_size, max(status.st_mtime, status.st_ctime)
         if stat.S_ISDIR(status.st_mode):
             size = 0
-            for inner in path.rglob("*"):
-                try:
-                    within = inner.lstat()
-                except OSError:
-                    continue
-                # what views link to is counted as an object
-                size += within.st_size if within.st_nlink == 1 else 0
+            # unlike glob, walk does not mind that a folder goes away meanwhile
+            for where, _, names in os.walk(path):
+                for name in names:
+                    try:
+                        within = (Path(where) / name).lstat()
+                    except OSError:
+                        continue
+                    # what views link to is counted as an object
+                    size += within.st_size if within.st_nlink == 1 else 0
         found.append((path, size, newest))
     return tuple(found)
 

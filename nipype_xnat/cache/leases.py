@@ -19,6 +19,10 @@ DAYS = 14.0
 """How long a lease lasts unless it is renewed: jobs wait in queues."""
 
 
+# an ended lease may be renewed at any moment, so it is not removed at once
+_FORGET = 30 * 86400.0
+
+
 @dataclass(frozen=True)
 class Lease:
     """What is kept for a run.
@@ -68,11 +72,11 @@ class Leases:
     def look(self) -> None:
         """Read what changed since the last look."""
         seen: dict[str, int] = {}
-        try:
-            for path in self._folder.glob("*.json"):
+        for path in self._folder.glob("*.json"):
+            try:
                 seen[path.name] = path.stat().st_mtime_ns
-        except FileNotFoundError:  # renewed in this moment: the next look sees it
-            pass
+            except FileNotFoundError:  # ended, and removed by another prune
+                continue
         if seen == self._seen:
             return
         self._seen = seen
@@ -82,7 +86,7 @@ class Leases:
             lease = _read(self._folder / name, mtime_ns / 1e9)
             if lease is not None and lease.until > self._now:
                 alive.append(lease)
-            elif lease is not None:
+            elif lease is not None and self._now - lease.until > _FORGET:
                 ended.append(self._folder / name)
         self.alive, self.ended = tuple(alive), tuple(ended)
         self.digests = frozenset().union(*(lease.digests for lease in alive))

@@ -225,7 +225,7 @@ def test_pruning_while_others_fetch_takes_nothing_from_them(server, tmp_path, fi
         "folder": str(tmp_path / "cache"),
         "records": [record.to_dict() for record in fifty[:20]],
         "end": str(tmp_path / "end"),
-        "steps": 25,
+        "steps": 12,
     }
     names = ["prune", *(str(tmp_path / f"run{number}") for number in range(3))]
     crew = [

@@ -210,6 +210,8 @@ def test_lease_ends(cache, three, tmp_path):
     assert cache.leases() == ()
     cache.prune(size=0)
     assert names(cache) == set()
+    cache.lease(tmp_path / "run", days=-31)
+    cache.prune()
     assert list((cache.root / "leases").iterdir()) == []
 
 
