@@ -317,7 +317,7 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])
         |(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*')
         |(?P<symbol><=|>=|!=|<>|==|=|<|>)
-        |(?P<word>[^\s()"'<>=!]+))""",
+        |(?P<word>(?:\[[^\]]*\]|[^\s()"'<>=!])+))""",  # a predicate is part of its field
     re.VERBOSE,
 )
 

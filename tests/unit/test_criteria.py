@@ -179,3 +179,17 @@ def test_expressions():
 def test_expressions_that_cannot_be_meant(wrong):
     with pytest.raises(CriteriaError):
         wrong(F("xnat:mrSessionData/AGE"))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "xnat:subjectData/fields/field[name=iq]/field",
+        "xnat:subjectData/fields/field[name='iq']/field",
+        "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/weight",
+    ],
+)
+def test_a_predicate_is_part_of_its_field(field):
+    assert parse(f"{field} > 100 and {field} < 110") == parse(
+        [(field, ">", "100"), (field, "<", "110"), "AND"]
+    )
