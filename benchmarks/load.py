@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 _END = b"\r\n\r\n"
+_NUMBER = b"{n}"
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Load:
 class _Client:
     def __init__(self, address: tuple[str, int], request: bytes):
         self.request = request
+        self.sent = 0
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held = b""
@@ -45,8 +47,10 @@ class _Client:
 
     def send(self) -> None:
         self.held = b""
+        self.sent += 1
+        text = self.request.replace(_NUMBER, b"%d-%d" % (self.socket.fileno(), self.sent))
         self.began = time.perf_counter()
-        self.socket.sendall(self.request)
+        self.socket.sendall(text)
 
     def read(self) -> bool:
         """Take what has come, and tell whether the answer is whole."""
@@ -92,7 +96,10 @@ def once(url: str, cookie: str = "") -> bytes:
 
 
 def run(url: str, cookie: str, clients: int, seconds: float) -> Load:
-    """Let so many clients ask for one address for so long."""
+    """Let so many clients ask for one address for so long.
+
+    ``{n}`` in the address is another text in each request.
+    """
     address, text = request(url, cookie)
     several = [_Client(address, text) for _ in range(clients)]
     found = Load(0.0)

@@ -70,6 +70,18 @@ def text(content: str = "", status: int = 200) -> Response:
     return response
 
 
+class Rows(Response):
+    """A table, written as it is sent."""
+
+    @classmethod
+    def of(cls, chunks: Iterable[bytes], content_type: str) -> Rows:
+        """Answer with a table that is written already, piece by piece."""
+        response = cls(chunks, direct_passthrough=True)
+        response.headers["Content-Type"] = content_type
+        response.headers["Vary"] = VARY
+        return response
+
+
 def streamed(chunks: Iterable[bytes], content_type: str, status: int = 200) -> Response:
     """Answer with a body of unknown length."""
     response = Response(chunks, status=status, direct_passthrough=True)
@@ -128,13 +140,9 @@ def table(found: Table, kind: str) -> Response:
     kind : str
         ``json``, ``csv``, ``xml`` or ``html``; anything else gives JSON.
     """
-    if kind == "csv":
-        return streamed(_csv(found), TYPES["csv"])
-    if kind == "xml":
-        return streamed(_xml(found), TYPES["xml"])
-    if kind == "html":
-        return streamed(_html(found), TYPES["html"])
-    return streamed(_json(found), TYPES["json"])
+    writers = {"csv": _csv, "xml": _xml, "html": _html}
+    shown = kind if kind in writers else "json"
+    return Rows.of(writers.get(shown, _json)(found), TYPES[shown])
 
 
 def _batches(pieces: Iterable[str]) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from nipype_xnat.archive.people import Person
 from nipype_xnat.server import answers, login
 from nipype_xnat.server.call import Call, HttpFailure, escape
 from nipype_xnat.server.handlers.siteconfig import stored
+from nipype_xnat.server.kept import Kept
 from nipype_xnat.server.routes import build
 from nipype_xnat.server.rules import Rules
 from nipype_xnat.server.sessions import Sessions
@@ -62,6 +63,7 @@ class Application:
         rules = Rules.of(archive.site)
         rules.take(stored(archive.database))
         self.sessions = Sessions(rules, archive.count_session)
+        self.kept = Kept(archive.database)
         self.router = build()
 
     def __call__(
@@ -91,7 +93,7 @@ class Application:
                 return answers.container_failure(404)
             path = path[len(context) :]
         method = str(request.method)
-        call = Call(self.archive, self.sessions, request, method, path)
+        call = Call(self.archive, self.sessions, request, method, path, kept=self.kept)
         tunnelled = (call.param("method") or "").upper()
         if method == "POST" and tunnelled in _TUNNELLED:
             call.method = tunnelled

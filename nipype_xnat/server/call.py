@@ -23,6 +23,8 @@ from nipype_xnat.server.sessions import Session, Sessions
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
+    from nipype_xnat.server.kept import Kept
+
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _XML = {"text/xml", "application/xml"}
 _FORM = "application/x-www-form-urlencoded"
@@ -147,6 +149,7 @@ class Call:
     headers: Headers = field(default_factory=Headers)
     media: str | None = None
     unpacked: IO[bytes] | None = None
+    kept: Kept | None = None
 
     def __post_init__(self) -> None:
         coding = (self.request.headers.get("Content-Encoding") or "").lower()

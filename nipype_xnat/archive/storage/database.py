@@ -40,6 +40,8 @@ class Database:
     def __init__(self, path: Path, durable: bool = True, read_only: bool = False):
         self.path = path
         self.read_only = read_only
+        #: another number after each change
+        self.state = 0
         self._lock = threading.RLock()
         self._idle: deque[Connection] = deque()
         address = f"{path.resolve().as_uri()}?" + ("mode=ro&immutable=1" if read_only else "")
@@ -115,6 +117,7 @@ class Database:
             connection.execution_options(changing=True)
             with connection.begin():
                 yield connection
+            self.state += 1
 
     def close(self) -> None:
         """Give up all connections."""

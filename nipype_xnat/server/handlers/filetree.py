@@ -17,6 +17,7 @@ from nipype_xnat.archive.tree import Catalog, Scope, Tree
 from nipype_xnat.server import answers, bundle, download
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import listings
+from nipype_xnat.server.kept import kept
 
 _RESOURCES = [
     "xnat_abstractresource_id",
@@ -62,6 +63,7 @@ def missing(call: Call, message: str) -> Response:
 # ---- resources -------------------------------------------------------------------------
 
 
+@kept
 def resources(call: Call) -> Response:
     """List resources, or make one from a document."""
     if call.method == "POST":
@@ -194,6 +196,7 @@ def _delete_resource(call: Call) -> Response:
 # ---- files -----------------------------------------------------------------------------
 
 
+@kept
 def tree_files(call: Call) -> Response:
     """List, give, take or remove files."""
     if call.method in {"PUT", "POST"}:

@@ -21,6 +21,7 @@ from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import elements as common
+from nipype_xnat.server.kept import kept
 
 _EXPERIMENT = ["ID", "project", "date", "xsiType", "label", "insert_date"]
 
@@ -102,6 +103,7 @@ def _failing(run: Callable[[], Response]) -> Response:
         raise HttpFailure(500, f"Unknown field: {error}") from error
 
 
+@kept
 def subjects(call: Call) -> Response:
     """List subjects, of a project or of the site."""
     with call.archive.reading(call.person) as elements:
@@ -121,6 +123,7 @@ def subjects(call: Call) -> Response:
         )
 
 
+@kept
 def experiments(call: Call) -> Response:
     """List all experiments of the site."""
     with call.archive.reading(call.person) as elements:
@@ -145,6 +148,7 @@ def experiments(call: Call) -> Response:
         )
 
 
+@kept
 def project_experiments(call: Call) -> Response:
     """List the experiments of a project, or of one of its subjects."""
     with call.archive.reading(call.person) as elements:
@@ -168,6 +172,7 @@ def project_experiments(call: Call) -> Response:
         )
 
 
+@kept
 def scans(call: Call) -> Response:
     """List the scans of a session."""
     with call.archive.reading(call.person) as elements:
@@ -195,6 +200,7 @@ def scans(call: Call) -> Response:
         )
 
 
+@kept
 def recons(call: Call) -> Response:
     """List the reconstructions of a session."""
     with call.archive.reading(call.person) as elements:
@@ -214,6 +220,7 @@ def recons(call: Call) -> Response:
         )
 
 
+@kept
 def assessors(call: Call) -> Response:
     """List the assessors of a session."""
     with call.archive.reading(call.person) as elements:
@@ -362,6 +369,7 @@ def _permitted(call: Call, elements: Elements, needed: int, columns: list[str]) 
     return Table.of(columns, rows)
 
 
+@kept
 def projects(call: Call) -> Response:
     """List the projects of the site."""
     given = _parameters(call)
