@@ -140,7 +140,8 @@ def bare(answer: bytes) -> Iterator[str]:
 def _ask(http: requests.Session, url: str, question: object) -> tuple[float, int]:
     began = time.perf_counter()
     if isinstance(question, str):
-        answer = http.get(url + question)
+        # a parameter that means nothing: the archive is to answer, not its memory
+        answer = http.get(f"{url}{question}{'&' if '?' in question else '?'}nothing={began}")
     else:
         criteria = "".join(CRITERION.format(*one) for one in question)  # type: ignore[attr-defined]
         answer = http.post(
