@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -342,6 +343,8 @@ def main() -> None:
     parser.add_argument("--gib", type=float, default=4, help="size of the large file")
     parser.add_argument("--report", type=Path, default=REPORT)
     args = parser.parse_args()
+    # ended from outside, it ends its servers too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     roots = _archives(args.folder, SIZES)
     with (
         serving(roots[SIZES[0]]) as s,
