@@ -63,6 +63,8 @@ def _written(datatype: DataType) -> dict[str, Entry]:
 def for_path(datatype: DataType, path: str) -> tuple[str, Entry]:
     """Find the display field that shows a schema field, or make one up as the server does."""
     tables = [displays()["fields"].get(name, {}) for name in datatype.lineage]
+    if path.lower() == "date" and "DATE" in of(datatype):
+        return "DATE", of(datatype)["DATE"]  # though sessions of a type may have another one too
     # what the type itself says comes before what it inherits
     for table in [of(datatype)] if datatype.kind == "scan" else tables:
         for key, entry in table.items():
