@@ -122,6 +122,9 @@ def one_round(number):
         # who comes later finds all in order, and nothing has to be cleaned up by hand
         child(str(root), chance, 0)
         look(root)
+    else:
+        assert list((root / "partial").iterdir()) == []
+    assert len(list((root / "views").iterdir())) == 1
     found = Cache(root).verify()
     assert found.good == len(set(right.values())) and not found.set_aside, found
     assert not (root / "aside").exists(), "nothing was ever wrong"
@@ -171,6 +174,12 @@ def test_sixteen_processes_with_locks_download_each_file_once(server, tmp_path, 
         different[record.digest].append(record.path)
     asked = [sum(server.count(name=name) for name in same) for same in different.values()]
     assert asked == [1] * len(different)
+
+
+def test_sixteen_processes_without_locks(server, tmp_path, fifty):
+    nursery(server, tmp_path, fifty, locks="lie", kills=False, rounds=1)
+    # or it does not show that locks are not needed
+    assert server.count() > len({record.digest for record in fifty})
 
 
 def test_sixteen_processes_without_locks_and_kills_at_any_moment(server, tmp_path, fifty):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -77,33 +76,6 @@ def check_objects(cache):
     for path in (cache.root / "objects").glob("*/*"):
         assert hashlib.md5(path.read_bytes()).hexdigest() == path.name
         assert path.stat().st_mode & 0o777 == 0o444
-
-
-@pytest.fixture
-def files(wanted, noise):
-    contents = {f"{i}.bin": noise(20_000 + 40_000 * i, i) for i in range(6)}
-    return contents, [wanted("slow", data, name) for name, data in contents.items()]
-
-
-@pytest.mark.parametrize("locks", ["work", "lie"])
-def test_eight_processes_on_a_cold_cache(server, cache, files, locks):
-    contents, records = files
-    crew = [start(server, cache, records, locks) for _ in range(8)]
-    go(*crew)
-    results = [finish(process) for process in crew]
-    assert all(result == results[0] for result in results)
-    for (path, view), data in zip(results[0], contents.values(), strict=True):
-        assert Path(path).read_bytes() == data
-        assert Path(view).read_bytes() == data
-    downloads = [server.count(name=name) for name in contents]
-    if locks == "work":
-        assert downloads == [1] * len(contents)
-    else:
-        # or the test does not show that locks are not needed
-        assert max(downloads) > 1
-    check_objects(cache)
-    assert list((cache.root / "partial").iterdir()) == []
-    assert len(list((cache.root / "views").iterdir())) == 1
 
 
 def wait_for(condition):
