@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from .address import Address
 from .errors import UsageError
+from .tables import rows
 from .transport import Answer, Body, Request, Transport
 
 __all__ = ["RawRequests", "Reply"]
@@ -126,6 +127,41 @@ class RawRequests:
     def head(self, uri: str, **options: Any) -> Reply:
         """Send HEAD; see :meth:`get`."""
         return self._send("HEAD", uri, options)
+
+    # pyxnat has no other names for what follows, so its scripts use these
+
+    _entry = "/data"
+
+    def _get_entry_point(self) -> str:
+        return self._entry
+
+    def _exec(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        force_preemptive_auth: bool = False,
+        **options: Any,
+    ) -> bytes:
+        """Send a request and return the body of its answer; a refusal is an error."""
+        if body is not None:
+            options["params" if method == "GET" else "data"] = body
+        reply = self._send(method, uri, {**options, "headers": headers})
+        reply.raise_for_status()
+        return reply.content
+
+    def _get_json(self, uri: str) -> list[dict[str, str]]:
+        """Return the rows of a listing."""
+        address = Address.parse(uri)
+        query = tuple(pair for pair in address.query if pair[0] != "format")
+        listing = Address(address.segments, query).ask(format="csv")
+        request = Request("GET", listing, expect="csv", fresh=True)
+        found = list(rows(self.transport.send(request)))
+        if address.segments[-1:] == ("files",):
+            for row in found:
+                row["path"] = row.get("URI", "").partition("/files/")[2]
+        return found
 
     def _send(self, method: str, uri: str, options: dict[str, Any]) -> Reply:
         known = {"params", "headers", "data", "json", "stream", "timeout"}

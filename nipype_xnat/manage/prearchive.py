@@ -39,9 +39,20 @@ class PreArchive:
     # -- looking
 
     def table(self, project: str | None = None) -> Table:
-        """Return all that waits, or what waits in one project (``Unassigned`` for none)."""
-        address = Address.of("data", "prearchive", "projects")
-        return self._table(address / project if project else address, _COLUMNS)
+        """Return all that waits, or what waits in one project (``Unassigned`` for none).
+
+        A project of which XNAT knows nothing has nothing that waits, for those who may see all.
+
+        Raises
+        ------
+        NotAllowed
+            If the account may not see the project.
+        """
+        address = Address.of("data", "prearchive")
+        if not project:
+            return self._table(address, _COLUMNS)
+        # to administrators XNAT also lists what is assigned to no project
+        return self._table(address / ["projects", project], _COLUMNS).where(project=project)
 
     def get(self, project: str | None = None) -> list[list[str]]:
         """Return project, time stamp and folder of each session that waits."""

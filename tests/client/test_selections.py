@@ -1,5 +1,7 @@
 """Selections as sequences and cursors; sharing and tags of many; requests by hand."""
 
+import json
+
 import pytest
 
 from nipype_xnat import Interface
@@ -131,6 +133,19 @@ def test_requests_by_hand(client, subjects):
     assert client.version()["version"]
     with pytest.raises(UsageError):
         client.get("/data/projects", auth=("a", "b"))
+
+
+def test_requests_by_pyxnat_s_own_names(client, fill, subjects):
+    entry = client._get_entry_point()
+    assert json.loads(client._exec(f"{entry}/projects", body={"format": "json"}))["ResultSet"]
+    assert client._exec(f"{client._entry}/projects/NEW", "PUT") is not None
+    with pytest.raises(NotFound):
+        client._exec("/data/projects/NONE")
+    found = client._get_json("/data/projects?format=json&columns=ID")
+    assert {"NEW", "P1"} <= {row["ID"] for row in found}
+    fill.file("/data/projects/P1/resources/R/files/sub/a.txt", b"a")
+    (row,) = client._get_json("/data/projects/P1/resources/R/files")
+    assert (row["Name"], row["path"]) == ("a.txt", "sub/a.txt")
 
 
 def test_what_is_iterated_can_be_told(client, subjects):
