@@ -389,7 +389,8 @@ class Elements:
         """Give the type of that name, which must be a kind of `base`."""
         if not name:
             raise Unusable("Need PUT Contents")
-        found = self.dictionary.get(name)
+        prefix, _, element = name.partition(":")
+        found = self.dictionary.get(name) or self.dictionary.by_element(prefix, element)
         if found is None:
             raise Invalid(f"'{name}' is not a data type of this archive")
         if not found.is_a(base):
@@ -423,7 +424,7 @@ class Elements:
 
     def _apply(self, kind: str, datatype: DataType, draft: Draft, row: dict[str, Any]) -> None:
         columns = COLUMNS[kind]
-        fields = dict(row["fields"])
+        fields = {} if draft.replaces else dict(row["fields"])
         for path, value in draft.values.items():
             spec = datatype.fields.get(path)
             if spec is None:

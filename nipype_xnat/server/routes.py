@@ -57,7 +57,7 @@ _EXPERIMENTS = (
 
 
 def _project(elements_: Any, call: Any) -> Any:
-    return elements_.project(call.names["project"], known=call.method in {"GET", "HEAD"})
+    return elements_.project(call.names["project"], known=True)
 
 
 def tree() -> list[Route]:
@@ -83,7 +83,7 @@ def tree() -> list[Route]:
         Route(_P + "/accessibility", projects.accessibility, ("GET", "PUT")),
         Route(_P + "/users", projects.users, _ELEMENT),
         Route(_P + "/groups", projects.groups, _READ),
-        Route(_P + "/config", settings.config, ("GET", "PUT", "POST", "DELETE")),
+        Route(_P + "/config", settings.config, _ELEMENT),
         Route(_P + "/scan_types", projects.values_of("scan_types"), _READ),
         Route(_P + "/scanners", projects.values_of("scanners"), _READ),
         Route("/scan_types", projects.values_of("scan_types"), _READ),
@@ -163,7 +163,7 @@ def plain() -> list[Route]:
         Route("/user/{login}/sessions", account.sessions_of, _READ),
         Route("/search", search.search, ("POST",)),
         Route("/user/cache/resources", staging.resources, _TREE),
-        Route("/config", settings.config, ("GET", "PUT", "POST", "DELETE")),
+        Route("/config", settings.config, _ELEMENT),
         *waiting(),
         Route("/workflows", workflows.workflows, ("GET", "PUT")),
         Route("/services/audit", workflows.audit, _READ),
@@ -173,7 +173,7 @@ def plain() -> list[Route]:
         Route("/search/saved/{search}", saved_searches.saved, _ELEMENT),
         Route("/search/{name}", search.cached, _READ),
         Route("/users", users.listing, _READ),
-        Route("/services/refresh/catalog", projects.refresh, ("POST", "PUT")),
+        Route("/services/refresh/catalog", projects.refresh, ("POST",)),
     ]
 
 
@@ -214,7 +214,7 @@ def xapi() -> list[Route]:
     return [
         Route("/xapi/users/username", account.username, _READ),
         Route("/xapi/siteConfig/buildInfo", account.build_info, _READ),
-        Route("/xapi/siteConfig", siteconfig.site_config, ("GET", "POST", "PUT")),
+        Route("/xapi/siteConfig", siteconfig.site_config, ("GET", "POST")),
         Route("/xapi/users", users.xapi, ("GET", "POST", "PUT", "DELETE")),
         Route("/xapi/access/projects", users.access_projects, _READ),
         Route("/xapi/schemas", introspect.schema_list, _READ),

@@ -3,9 +3,10 @@
 import os
 
 import pytest
+import requests
 
 from .stages import STAGES
-from .table import State
+from .table import RUN, State, sweep
 
 #: base URL of another server; user and password stand in XNAT_CONTRACT_USER and
 #: XNAT_CONTRACT_PASSWORD
@@ -20,7 +21,13 @@ def server(tmp_path_factory):
             os.environ.get("XNAT_CONTRACT_USER", "admin"),
             os.environ.get("XNAT_CONTRACT_PASSWORD", "admin"),
         )
-        yield OTHER.rstrip("/"), login
+        try:
+            yield OTHER.rstrip("/"), login
+        finally:
+            # a row that was interrupted may have left its project
+            with requests.Session() as http:
+                http.auth = login
+                sweep(http, OTHER.rstrip("/"), RUN)
         return
     from nipype_xnat.archive import Archive, Site
 
@@ -34,6 +41,14 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shared(server):
     """Give a state for rows that only look."""
+    state = State(*server)
+    yield state
+    state.remove()
+
+
+@pytest.fixture(scope="module")
+def busy(server):
+    """Give a state that rows share which change only what is their own."""
     state = State(*server)
     yield state
     state.remove()

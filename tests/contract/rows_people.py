@@ -345,15 +345,6 @@ ROWS = [
     Row("GET", F + "/t1.nii.gz", 500, "J FileList", "likely", account="stranger"),
     Row("PUT", E1 + "?note=x", 404, "T TestInvalidUserAccess", account="stranger"),
     Row("DELETE", E1, 404, "T TestInvalidUserAccess", account="stranger"),
-    Row("PUT", P + "/subjects/NEW", 404, "T TestInvalidUserAccess", account="stranger"),
-    Row(
-        "PUT",
-        P + "/accessibility/public",
-        404,
-        "J ProjectAccessibilityResource",
-        "likely",
-        account="stranger",
-    ),
     # ---- a collaborator reads
     Row("GET", E1 + "?format=json", 200, "T TestInvalidUserAccess", account="collaborator"),
     Row("GET", F + "/t1.nii.gz", 200, "T TestInvalidUserAccess", account="collaborator"),

@@ -2,7 +2,9 @@
 
 A row says where its expectation comes from: ``J`` a class of XNAT's source, ``T`` a test
 of its own REST suite, ``D`` its documentation, ``L`` a library it is built on, ``C`` a
-public client; and how sure that is: ``sure`` (read or asserted there) or ``likely``.
+public client; and how sure that is: ``sure`` (read or asserted there), ``likely`` (follows
+from what is) or ``open`` (could not be determined; the row stands for what this archive
+does, and does not count). Sources of the server's own tests name class and method.
 """
 
 import csv
@@ -34,16 +36,22 @@ class Row:
     account: str = ""  # the role of another account: owner, member, collaborator, stranger
     stage: str = ""  # another state to start from, of those in stages.py; it stays as it is
     keep: str = ""  # the name that the id of the answer has in what comes after
+    apart: bool = False  # it touches only what it names with {u}, so it can share a state
+    types: str = ""  # the content type of the body
+    login: str = ""  # an account that logs in first: its session is ``{session}``
+    local: bool = False  # it changes what belongs to the whole site
 
     @property
     def changes(self):
         """Whether the row needs a state of its own."""
-        return self.method not in {"GET", "HEAD"} or bool(self.before)
+        return self.method not in {"GET", "HEAD"} or bool(self.before or self.account)
 
     def __str__(self):
         return f"{self.method} {self.path} [{self.source}]"
 
 
+#: the ids of all projects of this run begin so
+RUN = "ct" + secrets.token_hex(3)
 NIFTI = b"not really an image" * 100
 SEARCH = (
     '<xdat:bundle ID="@{root}" xmlns:xdat="http://nrg.wustl.edu/security">'
@@ -66,15 +74,15 @@ def search(root, fields, where=""):
 
 def where(method, *members):
     """Write a set of criteria: tuples (field, comparison, value), or sets inside."""
-    return f'<xdat:search_where method="{method}">{_members(members)}</xdat:search_where>'
+    return f'<xdat:search_where method="{method}">{_criteria(members)}</xdat:search_where>'
 
 
 def inner(method, *members):
     """Write a set of criteria inside another one."""
-    return f'<xdat:child_set method="{method}">{_members(members)}</xdat:child_set>'
+    return f'<xdat:child_set method="{method}">{_criteria(members)}</xdat:child_set>'
 
 
-def _members(members):
+def _criteria(members):
     out = []
     for member in members:
         if isinstance(member, str):
@@ -95,7 +103,8 @@ class State:
 
     The names used in rows: ``{p}`` and ``{p2}`` projects, ``{s1}`` the id of subject S1,
     ``{e1}`` of session MR1 (scans 1, 2 and 3), ``{a1}`` of its assessor QC1, ``{e2}`` of
-    session MR2 of subject S2, ``{r1}`` the number of scan 1's resource NIFTI.
+    session MR2 of subject S2, ``{r1}`` the number of scan 1's resource NIFTI, ``{u}`` a
+    word that no other row uses, ``{id}`` what the last request before the row answered.
     """
 
     def __init__(self, url, login):
@@ -105,10 +114,14 @@ class State:
         self.http.headers["User-Agent"] = "contract"
         answer = self.http.post(url + "/data/JSESSION", auth=login)
         answer.raise_for_status()
-        self.p = "ct" + secrets.token_hex(4)
+        self.p = RUN + secrets.token_hex(3)
         self.p2 = self.p + "b"
         self.names = {"p": self.p, "p2": self.p2}
-        self._fill()
+        try:
+            self._fill()
+        except BaseException:
+            self.remove()
+            raise
 
     def ask(self, method, path, status=None, **more):
         """Send one request; fail when the status is another than the one given."""
@@ -156,10 +169,18 @@ class State:
         self.names["r1"] = listed["ResultSet"]["Result"][0]["xnat_abstractresource_id"]
 
     def remove(self):
-        """Take everything away again."""
-        for project in ("{p}", "{p2}"):
-            self.ask("DELETE", f"/data/projects/{project}?removeFiles=true")
+        """Take everything away again, with what rows have added."""
+        sweep(self.http, self.url, self.p)
         self.http.close()
+
+
+def sweep(http, url, front):
+    """Delete all projects whose ids begin so."""
+    listed = http.get(f"{url}/data/projects?format=json&columns=ID").json()
+    for row in listed["ResultSet"]["Result"]:
+        name = row.get("ID") or row.get("id") or ""
+        if name.startswith(front):
+            http.delete(f"{url}/data/projects/{name}?removeFiles=true")
 
 
 def table_of(answer):
@@ -200,6 +221,10 @@ def _count(answer, wanted, state):
     assert len(table_of(answer)[1]) == wanted, answer.text
 
 
+def _total(answer, wanted, state):
+    assert int(answer.json()["ResultSet"]["totalRecords"]) == wanted, answer.text
+
+
 def _row(answer, wanted, state):
     wanted = _filled(wanted, state)
     rows = table_of(answer)[1]
@@ -215,6 +240,10 @@ def _values(answer, wanted, state):
     for column, values in _filled(wanted, state).items():
         found = sorted(row[column] for row in table_of(answer)[1])
         assert found == sorted(values), answer.text
+
+
+def _members(answer, wanted, state):
+    assert _filled(wanted, state).items() <= answer.json().items(), answer.text
 
 
 def _text(answer, wanted, state):
@@ -318,6 +347,7 @@ CHECKS = {
     "columns": _columns,
     "has_columns": _has_columns,
     "count": _count,
+    "total": _total,
     "row": _row,
     "no_row": _no_row,
     "values": _values,
@@ -326,6 +356,7 @@ CHECKS = {
     "contains": _contains,
     "lacks": _lacks,
     "json": _json,
+    "members": _members,
     "keys": _keys,
     "member": _member,
     "no_member": _no_member,

@@ -20,10 +20,10 @@ Finder = Callable[[Elements, Call], "Element | None"]
 
 
 def project_id(elements: Elements, call: Call) -> str | None:
-    """Give the id of the project in the path, which must be readable."""
+    """Give the id of the project in the path; it must be readable, or known to who makes."""
     if "project" not in call.names:
         return None
-    found = elements.project(call.names["project"])
+    found = elements.project(call.names["project"], known=call.method not in {"GET", "HEAD"})
     return elements.require(found, f"project: {call.names['project']}").id
 
 
@@ -61,6 +61,10 @@ def read_draft(call: Call, elements: Elements, kind: str, base: str | None) -> D
     draft = None
     if document is not None and document.strip():
         draft = Reader(elements.dictionary).draft(parse(document), base)
+        # clients leave blank what the server knows better
+        for name in ("id", "label", "project", "subject", "session"):
+            if not getattr(draft, name):
+                setattr(draft, name, None)
     elif call.content_type == "multipart/form-data":
         call.read_form()
     given = call.given()

@@ -21,9 +21,10 @@ _USERS = ["GROUP_ID", "displayname", "login", "firstname", "lastname", "email"]
 
 
 def find(call: Call, elements: Elements) -> Element:
-    """Find the project of the path."""
+    """Find the project of the path; who would change it must know of it at least."""
     key = call.names["project"]
-    return elements.require(elements.project(key), f"project: {key}")
+    known = call.method not in {"GET", "HEAD"}
+    return elements.require(elements.project(key, known=known), f"project: {key}")
 
 
 def get_switch(call: Call, elements: Elements, project: Element) -> Response:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
-from nipype_xnat.archive import values
+from nipype_xnat.archive import scan_types, values
 from nipype_xnat.archive.elements import Draft, Element, Elements
 from nipype_xnat.archive.files import About, create_resource
 from nipype_xnat.archive.storage import schema as s
@@ -31,6 +31,29 @@ def _created(call: Call, path: str) -> Response:
 # ---- projects --------------------------------------------------------------------------
 
 
+def _refuse_taken(elements: Elements, key: str, wanted: list[str]) -> None:
+    """Refuse what another project has as id, name, running title or alias, in whatever case."""
+    c = s.element.c
+    lowered = [text.lower() for text in wanted]
+    words = [c.id, *(sa.func.json_extract(c.fields, f'$."{n}"') for n in ("name", "secondary_ID"))]
+    found = elements.connection.execute(
+        sa.select(c.id).where(
+            c.kind == "project",
+            c.id != key,
+            sa.or_(*(sa.func.lower(word).in_(lowered) for word in words)),
+        )
+    ).scalar()
+    if found is None:
+        found = elements.connection.execute(
+            sa.select(s.alias.c.project).where(
+                sa.func.lower(s.alias.c.alias).in_(lowered), s.alias.c.project != key
+            )
+        ).scalar()
+    if found is not None:
+        shown = "', '".join(wanted)
+        raise HttpFailure(409, f"One of '{shown}' is already used by another project.")
+
+
 def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Element:
     """Make or change a project."""
     connection = elements.connection
@@ -48,18 +71,8 @@ def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Elem
     existing = Element(**row) if row is not None else None
     if existing is not None and existing.id != key:
         raise HttpFailure(409, "A project with that ID (in other case) exists.")
-    for name in ("name", "secondary_ID"):
-        wanted = draft.values.get(name)
-        if wanted:
-            taken = connection.execute(
-                sa.select(c.id).where(
-                    c.kind == "project",
-                    c.id != key,
-                    sa.func.lower(sa.func.json_extract(c.fields, f'$."{name}"')) == wanted.lower(),
-                )
-            ).scalar()
-            if taken:
-                raise HttpFailure(409, f"The {name} '{wanted}' is already used by another project.")
+    told = [draft.values.get("name"), draft.values.get("secondary_ID"), *draft.aliases]
+    _refuse_taken(elements, key, [key, *(text for text in told if text)])
     project_type = elements.concrete("xnat:projectData", "xnat:projectData")
     if existing is None:
         if not elements.rights.can_create_projects():
@@ -359,6 +372,8 @@ def put_experiment(call: Call) -> Response:
                 subject, _ = save_subject(elements, project, call.names["subject"], Draft(), None)
         owner = project or draft.project
         element, new = save_experiment(elements, owner, key, draft, existing, subject)
+        if call.flag("fixScanTypes"):
+            scan_types.fix(elements, element)
         elements.record(element, "Added Experiment" if new else "Modified Experiment", call.reason)
         return _done(element, new)
 

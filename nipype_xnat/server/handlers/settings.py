@@ -61,7 +61,10 @@ def config(call: Call) -> Response:
         project = ""
         if "project" in call.names:
             key = call.names["project"]
-            project = elements.require(elements.project(key), f"project: {key}").id
+            found = elements.project(key)
+            if found is None and call.method != "GET":
+                raise HttpFailure(403)
+            project = elements.require(found, f"project: {key}").id
         if call.method == "GET":
             return _show(call, elements, project, tool, path)
         may = elements.rights.can_delete(project) if project else call.person.admin
@@ -105,6 +108,8 @@ def _show(call: Call, elements: Elements, project: str, tool: str, path: str) ->
 def _write(call: Call, elements: Elements, project: str, tool: str, path: str) -> Response:
     found = _versions(elements, project, tool, path)
     status = call.param("status")
+    if status not in {None, "enabled", "disabled"}:
+        raise HttpFailure(400, "The status must be enabled or disabled.")
     contents = call.body().decode("utf-8", "replace") if call.inbody else ""
     if call.method == "DELETE" or (status and not contents):
         if not found:
