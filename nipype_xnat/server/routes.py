@@ -88,6 +88,7 @@ def tree() -> list[Route]:
         Route(_P + "/scanners", projects.values_of("scanners"), _READ),
         Route("/scan_types", projects.values_of("scan_types"), _READ),
         Route("/scanners", projects.values_of("scanners"), _READ),
+        Route("/user/{login}/sessions", account.sessions_of, _READ),
         Route("/investigators", projects.values_of("investigators"), _READ),
         Route(_P + "/searches/{search}", saved_searches.saved, _ELEMENT),
     ]
@@ -160,7 +161,6 @@ def plain() -> list[Route]:
         Route("/auth", account.auth, _READ),
         Route("/services/auth", account.services_auth, ("GET", "POST", "PUT")),
         Route("/services/tokens", account.tokens, _READ),
-        Route("/user/{login}/sessions", account.sessions_of, _READ),
         Route("/search", search.search, ("POST",)),
         Route("/user/cache/resources", staging.resources, _TREE),
         Route("/config", settings.config, _ELEMENT),

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-from .rows_tests_elements import E1, MR1, QS, XML, P, S, subject, told
+from .rows_tests_elements import MR1, QS, XML, P, S, subject, told
 
 P2 = "/data/projects/{p2}"
 WRONG = {"Authorization": "Basic " + b64encode(b"nobody:wrong").decode()}
