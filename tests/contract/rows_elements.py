@@ -103,13 +103,6 @@ ROWS = [
     ),
     Row("PUT", P + "/accessibility", 400, "J ProjectAccessibilityResource"),
     Row("GET", P + "/prearchive_code", 200, "J ProjectResource", expect={"text": "4"}),
-    Row(
-        "PUT",
-        P + "/prearchive_code/0",
-        200,
-        "J ProjectResource",
-        after=(("GET", P + "/prearchive_code", 200, {"text": "0"}),),
-    ),
     Row("GET", P + "/quarantine_code", 200, "J ProjectResource", expect={"text": "0"}),
     Row("GET", P + "/current_arc", 200, "J ProjectResource", expect={"text": "arc001"}),
     Row("GET", P + "/nonsense", 400, "J ProjectResource"),

@@ -302,7 +302,6 @@ ROWS = [
         "J XnatWebAppInitializer",
         expect={"contains": "<xs:schema"},
     ),
-    Row("GET", "/xapi/siteConfig/siteId", 200, "T TestXapiSiteConfig"),
     Row(
         "GET",
         P + "/users?format=json",

@@ -47,21 +47,24 @@ EXTRACTED = [
         f"{front}/resources/{{u}}/files?extract=true",
         200,
         files={"file": packed},
-        after=(
-            ("GET", f"{front}/resources/{{u}}/files?format=json", 200, {"count": 6}),
-            *(
-                (
-                    "GET",
-                    f"{front}/resources/{{u}}/files/{name}",
-                    200,
-                    {"content": DICOM + name.encode()},
-                )
-                for name in NAMES
-            ),
-        ),
+        after=(("GET", f"{front}/resources/{{u}}/files?format=json", 200, {"count": 6}),),
     )
     for level, front in LEVELS.items()
     for kind, packed in PACKED.items()
+]
+
+READ = [
+    told(
+        f"TestFileUpload.test{level}ResourceUpload{kind}",
+        "GET",
+        f"{front}/resources/{{u}}/files/{name}",
+        200,
+        ("POST", f"{front}/resources/{{u}}/files?extract=true", {"file": packed}),
+        expect={"content": DICOM + name.encode()},
+    )
+    for level, front in LEVELS.items()
+    for kind, packed in PACKED.items()
+    for name in NAMES
 ]
 
 #: where a test puts one file, and then reads it with and without the resource
@@ -183,4 +186,4 @@ FILTERS = [
          expect={"content": LOUIE + b"4"}),
 ]  # fmt: skip
 
-ROWS = [*EXTRACTED, *UPLOADS, *PRECREATED, *FOLDERS, *TOTALS, *FILTERS]
+ROWS = [*EXTRACTED, *READ, *UPLOADS, *PRECREATED, *FOLDERS, *TOTALS, *FILTERS]

@@ -6,7 +6,17 @@ from .route_map import of, routes
 from .rows import ROWS
 
 #: routes that are still being written: each leaves this list with its rows
-AWAITED = set()
+AWAITED = {
+    "/experiments/{experiment}/DIR",
+    "/experiments/{experiment}/XAR",
+    "/projects/{project}/experiments/{experiment}/DIR",
+    "/projects/{project}/experiments/{experiment}/XAR",
+    "/prearchive",
+    "/prearchive/projects/{project}",
+    "/prearchive/projects/{project}/{timestamp}/{session}/resources/{resource}/files",
+    "/services/dicomdump",
+    "/status/{transaction}",
+}
 COUNTING = [row for row in ROWS if row.sure != "open"]
 
 
@@ -42,7 +52,7 @@ def test_three_rows_for_each_route_and_method():
 def test_no_row_is_there_twice():
     seen = collections.Counter(
         repr((row.method, row.path, row.body, row.form, row.files, row.headers, row.before,
-              row.account, row.anonymous, row.expect))
+              row.account, row.anonymous, row.expect, row.after, row.stage, row.login, row.types))
         for row in ROWS
     )  # fmt: skip
     assert [text for text, number in seen.items() if number > 1] == []
