@@ -245,7 +245,9 @@ def test_every_route_obeys_the_policy(role, access, peopled):
         if SECRET in answer.text and "read" not in held and not _knows(path, right, held):
             wrong.append(told + " tells what may not be read")
         if right in {"open", "filtered"}:
-            if changed or answer.status_code in {405, 500}:
+            # XNAT fails so for who may read nothing at all
+            nothing = "The user does not have access to any projects." in answer.text
+            if changed or (answer.status_code in {405, 500} and not nothing):
                 wrong.append(told + (" and changes something" if changed else ""))
         elif right in held:
             if answer.status_code in {401, 403, 405, 500}:
