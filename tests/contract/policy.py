@@ -80,6 +80,11 @@ SPECIAL = {
     ("GET", "/projects/{project}/searches/{search}"): "read",
     ("PUT", "/projects/{project}/searches/{search}"): "edit",
     ("DELETE", "/projects/{project}/searches/{search}"): "edit",
+    ("GET", "/projects/{project}/pipelines"): "manage",
+    ("DELETE", "/projects/{project}/pipelines"): "manage",
+    # what comes of them hangs on a pipeline that must be there first
+    ("GET", "/projects/{project}/pipelines/{step}/experiments/{experiment}"): None,
+    ("POST", "/projects/{project}/pipelines/{step}/experiments/{experiment}"): None,
 }
 for _front in ("/projects/{project}/experiments/{experiment}", "/experiments/{experiment}"):
     SPECIAL["GET", _front + "/DIR"] = SPECIAL["GET", _front + "/XAR"] = "visit"

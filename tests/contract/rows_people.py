@@ -297,13 +297,6 @@ ROWS = [
     ),
     Row(
         "GET",
-        "/schemas/xnat/xnat.xsd",
-        200,
-        "J XnatWebAppInitializer",
-        expect={"contains": "<xs:schema"},
-    ),
-    Row(
-        "GET",
         P + "/users?format=json",
         200,
         "J ProjectUserListResource",

@@ -200,11 +200,13 @@ VALUES = [
     row("DELETE", "/data/config/{u}", 200, "J ConfigResource",
         ("PUT", "/data/config/{u}?inbody=true", b"x"), local=True),
     row("GET", "/schemas/xnat/xnat.xsd", 200, "T TestXapiSchema.testSchemasSchema",
-        expect={"contains": 'targetNamespace="http://nrg.wustl.edu/xnat"'}),
+        expect={"contains": ['targetNamespace="http://nrg.wustl.edu/xnat"', "schema"]}),
     *(
         told("TestXapiSchema.testSchemasSchema", "GET", "/xapi/schemas/" + name, 200,
              expect={"contains": ["schema", "targetNamespace"]})
-        for name in ("xnat", "assessments", "catalog", "pipeline/workflow")
+        for name in ("xnat", "assessments", "catalog", "pipeline/workflow", "project",
+                     "validation/protocolValidation", "pipeline/repository",
+                     "screening/screeningAssessment", "birn/birnprov")
     ),
     row("GET", "/schemas/nosuch/nosuch.xsd", 404, "J XnatWebAppInitializer"),
     told("TestXapiSchema.testSchemas", "GET", "/xapi/schemas", 200,

@@ -1,6 +1,6 @@
 """XNAT's own tests of subjects, sessions, assessors, scans and projects, told as rows."""
 
-from .table import Row
+from .table import NIFTI, Row
 
 P = "/data/projects/{p}"
 S = P + "/subjects/"
@@ -228,6 +228,32 @@ DELETING = [
          200, ("PUT", "/data/projects/{p}{u}"), after=KEPT),
 ]  # fmt: skip
 
+LOST = {
+    "DeleteResourcelessSessionNoScans": (("PUT", BASE), ("DELETE", MINE + "?removeFiles=true")),
+    "DeleteResourcelessSessionWithScans": (
+        ("PUT", BASE),
+        ("PUT", MINE + "/scans/1?xsiType=xnat:mrScanData"),
+        ("DELETE", MINE + "?removeFiles=true"),
+    ),
+    "DeleteEmptySessionAssessor": (
+        ("PUT", MR1 + "/assessors/{u}?xsiType=xnat:qcAssessmentData"),
+        ("DELETE", MR1 + "/assessors/{u}?removeFiles=true"),
+    ),
+    "DeleteNeighboringSubject": (("PUT", ME), ("DELETE", ME + "?removeFiles=true")),
+    "DeleteNeighboringProject": (
+        ("PUT", "/data/projects/{p}{u}"),
+        ("DELETE", "/data/projects/{p}{u}?removeFiles=true"),
+    ),
+}
+DELETING += [
+    told(EXACT + name, "GET", MR1 + path, 200, *gone, apart=False, expect=expect)
+    for name, gone in LOST.items()
+    for path, expect in (
+        ("/scans/1/resources?format=json", {"row": {"label": "NIFTI", "file_count": "2"}}),
+        ("/scans/1/resources/NIFTI/files/t1.nii.gz", {"content": NIFTI}),
+    )
+]
+
 # ---- TestRename --------------------------------------------------------------------------
 
 T1 = "/scans/1/resources/NIFTI/files/t1.nii.gz"
@@ -330,6 +356,16 @@ ODDITIES = [
         body=provenance(moment), types=XML,
         after=(("GET", ODD + "?format=xml", 200, {"contains": "2020-01-01T01:02:03"}),),
     )
+    for name, moment in MOMENTS.items()
+    for how, before in (
+        ("Create", ()),
+        ("Edit", (("PUT", ODD + "?xsiType=xnat:qcAssessmentData"),)),
+    )
+]  # fmt: skip
+
+ODDITIES += [
+    told(f"TestXmlOddities.testXmlTimestamp{name}{how}", "GET", ODD + "?format=xml", 200,
+         *before, ("PUT", ODD, provenance(moment)), expect={"contains": "2020-01-01T01:02:03"})
     for name, moment in MOMENTS.items()
     for how, before in (
         ("Create", ()),

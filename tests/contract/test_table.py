@@ -14,6 +14,7 @@ AWAITED = {
     "/prearchive",
     "/prearchive/projects/{project}",
     "/prearchive/projects/{project}/{timestamp}/{session}/resources/{resource}/files",
+    "/projects/{project}/pipelines/{step}/experiments/{experiment}",
     "/services/dicomdump",
     "/status/{transaction}",
 }
