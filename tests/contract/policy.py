@@ -2,7 +2,7 @@
 
 Nothing here is taken from the implementation. Roles are XNAT's: a collaborator reads, a
 member also makes and changes, an owner also deletes and manages; of a public project
-everybody reads, of a protected one everybody knows that it exists.
+everybody reads, guests too, and of a protected one everybody knows that it exists.
 """
 
 RIGHTS = {
@@ -13,16 +13,13 @@ RIGHTS = {
     "stranger": {"account"},
     "guest": set(),
 }
-#: what everybody may do beyond their role
+#: what everybody may do, whatever their role
 BY_ACCESS = {"public": {"know", "read"}, "protected": {"know"}, "private": set()}
-#: of a protected project guests know nothing
-GUESTS_OF = {"public": {"know", "read"}, "protected": set(), "private": set()}
 
 
 def rights(role, access):
     """Give the rights of a role in a project of some accessibility."""
-    everybody = GUESTS_OF if role == "guest" else BY_ACCESS
-    found = RIGHTS[role] | everybody[access]
+    found = RIGHTS[role] | BY_ACCESS[access]
     # session folders are for people with an account, even those of public projects
     return found | {"visit"} if {"read", "account"} <= found else found
 

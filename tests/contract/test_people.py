@@ -189,6 +189,8 @@ def concrete(method, template):
     if template.endswith(("/searches/{search}", "/saved/{search}")):
         if method == "PUT":
             return path.replace("xs1", "new1") + "?inbody=true", BUNDLE
+        if method == "DELETE" and "/saved/" in template:
+            return path.replace("xs1", "nosuch"), None
         return path, None
     if template.endswith("/tokens"):
         return path + "/issue", None
