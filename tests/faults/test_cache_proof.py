@@ -18,6 +18,8 @@ import pytest
 
 ROUNDS = int(os.environ.get("NIPYPE_XNAT_ROUNDS", "3"))
 SEED = int(os.environ.get("NIPYPE_XNAT_SEED", "20"))
+LONGEST = 120 + 60 * ROUNDS  # seconds
+pytestmark = pytest.mark.timeout(LONGEST + 60)
 
 # one process imports, its children fetch: a round costs no interpreter's start
 NURSERY = """
@@ -150,7 +152,7 @@ def nursery(server, tmp_path, records, **settings):
         input=json.dumps(settings),
         capture_output=True,
         text=True,
-        timeout=120 + 60 * settings["rounds"],
+        timeout=LONGEST,
     )
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads(done.stdout)
