@@ -146,7 +146,7 @@ ELEMENTS = [
         row(method, front + "/files/{u}.txt?inbody=true", 200, "J FileList", body=b"x",
             after=(("GET", front + "/files/{u}.txt", 200, {"content": b"x"}),))
         for method in ("PUT", "POST")
-        for front in (MR1, MR1 + "/scans/1", MR1 + "/assessors/QC1/out")
+        for front in (MR1, MR1 + "/scans/2", MR1 + "/assessors/QC1/out")
     ),
     *(
         row("POST", front + "/resources/{u}?format=F", 200, "J CatalogResource", types=XML,
