@@ -87,7 +87,12 @@ def _run(row, state):
     if isinstance(body, dict):
         body = {state.fill(name): state.fill(value) for name, value in body.items()}
         answer = client.request(
-            row.method, state.url + state.fill(row.path), data=body, headers=headers
+            row.method,
+            state.url + state.fill(row.path),
+            data=body,
+            files=row.files,
+            headers=headers,
+            allow_redirects=False,
         )
     else:
         more = {"files": row.files} if row.files else {}
