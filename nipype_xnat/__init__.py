@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .client import Interface, Select
     from .cohort import Cohort
     from .inspection import Inspector
-    from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow
+    from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow, prefetch
     from .manage import SearchManager, Users
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "__version__",
     "cohort_workflow",
     "errors",
+    "prefetch",
 ]
 
 _HOMES = {
@@ -52,6 +53,7 @@ _HOMES = {
     "XNATSink": "interfaces",
     "XNATSource": "interfaces",
     "cohort_workflow": "interfaces",
+    "prefetch": "interfaces",
 }
 
 

@@ -1,6 +1,7 @@
 """``nipype-xnat push``: send what was changed offline and waits in an outbox.
 
-May be interrupted and started again: what the server has already is not sent again.
+With ``--to SERVER``: store what a mirror holds on another server. Either may be interrupted and
+started again: what the server has already is not sent again.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
-    from ..mirror import Entry
+    from ..mirror import CopiedElement, Entry
 
 NAME = "push"
-HELP = "send what was changed offline"
+HELP = "send what was changed offline, or a mirror to another server"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +37,89 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where somebody else changed the same thing: report it and let it wait, keep theirs, "
         "replace it by ours (a copy of theirs is kept in the outbox), or keep both files",
     )
-    parser.add_argument("--connections", type=int, default=4, help="most resources at once")
+    parser.add_argument(
+        "--connections", type=int, default=4, help="most resources (or sessions) at once"
+    )
+    copying = parser.add_argument_group("to another server")
+    copying.add_argument(
+        "--to", metavar="SERVER", help="copy the mirror that is named to the server of this address"
+    )
+    copying.add_argument(
+        "--project",
+        action="append",
+        default=[],
+        metavar="P[=NEW]",
+        help="copy only this project, and call it NEW there; may be given again",
+    )
+    copying.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="CSV file of new labels, with the columns kind (project, subject or experiment), old "
+        "and new",
+    )
+    copying.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent, and send nothing"
+    )
+    copying.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write a CSV file with the old and new names of each element, and what was done",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Push."""
+    """Push or copy."""
+    if args.to:
+        return _copy(args)
+    if args.project or args.labels or args.report or args.dry_run:
+        raise UsageError(
+            "--project, --labels, --dry-run and --report are about a copy to another server",
+            advice="name it: --to SERVER",
+        )
+    return _push(args)
+
+
+def _copy(args: argparse.Namespace) -> int:
+    from .. import config, mirror
+    from ..client import Interface
+
+    if args.conflicts == "both":
+        raise UsageError("a copy keeps one of two files", advice="--conflicts theirs or ours")
+    folder = config.mirror_folder(args.outbox)
+    labels = mirror.read_labels(args.labels) if args.labels else None
+    projects = dict(_renamed(text) for text in args.project)
+
+    def say(element: CopiedElement) -> None:
+        if element.kind in ("project", "subject", "experiment") or element.outcome == "failed":
+            print(f"{element.kind} {element.old_label}: {element.outcome}", file=sys.stderr)
+
+    with Interface(None if args.config else args.to, config=args.config, offline=False) as archive:
+        if archive.server != args.to.rstrip("/"):
+            raise UsageError(f"{args.config} is about {archive.server}, not about {args.to}")
+        result = mirror.copy(
+            archive.transport,
+            folder,
+            projects,
+            labels=labels,
+            conflicts=args.conflicts,
+            dry_run=args.dry_run,
+            connections=args.connections,
+            progress=say,
+        )
+    if args.report:
+        result.write(args.report)
+    print(result)
+    return 0 if result.complete else 1
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    old, _, new = text.partition("=")
+    return old, new
+
+
+def _push(args: argparse.Namespace) -> int:
     from .. import config, mirror
     from ..client import Interface
 

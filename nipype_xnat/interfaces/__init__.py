@@ -1,8 +1,16 @@
 """Nipype interfaces: thin layers that read traits, call the core, and set results."""
 
 from .per_session import cohort_workflow
+from .prefetching import Prefetched, prefetch
 from .query import XNATQuery
 from .sink import XNATSink
 from .source import XNATSource
 
-__all__ = ["XNATQuery", "XNATSink", "XNATSource", "cohort_workflow"]
+__all__ = [
+    "Prefetched",
+    "XNATQuery",
+    "XNATSink",
+    "XNATSource",
+    "cohort_workflow",
+    "prefetch",
+]

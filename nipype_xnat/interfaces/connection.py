@@ -120,7 +120,7 @@ class CriteriaInputSpec(ConnectionInputSpec):
     )
 
 
-def connect(inputs: Any, event_reason: str = "") -> Interface:
+def connect(inputs: Any, event_reason: str = "", **instead: Any) -> Interface:
     """Return this process's connection to the archive that a node names.
 
     All nodes that a process runs share it, so each process logs in once; it is closed when the
@@ -130,6 +130,8 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
     ----------
     inputs : ConnectionInputSpec
     event_reason : str
+    **instead
+        Arguments of :class:`nipype_xnat.Interface` that count instead of the inputs.
 
     Raises
     ------
@@ -160,6 +162,7 @@ def connect(inputs: Any, event_reason: str = "") -> Interface:
         if isdefined(getattr(inputs, name)):
             values[name] = str(getattr(inputs, name))
     values["event_reason"] = event_reason
+    values.update(instead)
     if "config" in values:
         values.pop("server", None)
     return _shared.get(values)

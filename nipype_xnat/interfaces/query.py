@@ -15,11 +15,12 @@ from nipype.interfaces.base import (
 )
 
 from .. import search
+from ..client import Interface
 from ..cohort import Cohort, parse_template
 from ..errors import NothingMatched
 from .connection import CriteriaInputSpec, connect, refuse_secrets
 
-__all__ = ["XNATQuery"]
+__all__ = ["XNATQuery", "outputs_of"]
 
 
 class XNATQueryInputSpec(CriteriaInputSpec):
@@ -77,13 +78,20 @@ class XNATQuery(LibraryBaseInterface, SimpleInterface):  # type: ignore[misc]
         refuse_secrets(inputs)
         super().__init__(**inputs)
 
-    def _run_interface(self, runtime: Any) -> Any:
-        for template in self.inputs.templates.values():
-            parse_template(template)
-        criteria = self.inputs.criteria if isdefined(self.inputs.criteria) else None
-        if criteria is not None:
-            search.parse(criteria)
-        archive = connect(self.inputs)
+    def resolve(self, archive: Interface) -> Cohort:
+        """Resolve the cohort that the inputs ask for.
+
+        Parameters
+        ----------
+        archive : Interface
+            The archive to ask.
+
+        Raises
+        ------
+        NothingMatched
+            As a run would.
+        """
+        criteria = self._checked()
         cohort = archive.cohort(self.inputs.templates, criteria, level=self.inputs.criteria_level)
         if self.inputs.raise_on_empty and not cohort:
             raise NothingMatched(
@@ -93,11 +101,26 @@ class XNATQuery(LibraryBaseInterface, SimpleInterface):  # type: ignore[misc]
                 asked=_in_words(self.inputs.templates, criteria),
                 advice="check the template's names and case, and the criteria",
             )
-        self._results.update(_outputs(cohort))
+        return cohort
+
+    def _checked(self) -> Any:
+        """Return the criteria; what cannot be asked is told before any request."""
+        for template in self.inputs.templates.values():
+            parse_template(template)
+        criteria = self.inputs.criteria if isdefined(self.inputs.criteria) else None
+        if criteria is not None:
+            search.parse(criteria)
+        return criteria
+
+    def _run_interface(self, runtime: Any) -> Any:
+        self._checked()
+        self._results.update(outputs_of(self.resolve(connect(self.inputs))))
         return runtime
 
 
-def _outputs(cohort: Cohort) -> dict[str, Any]:
+def outputs_of(cohort: Cohort) -> dict[str, Any]:
+    """Return a cohort as the outputs of XNATQuery."""
+
     def column(key: str) -> list[str]:
         return [str(record.get(key, "")) for record in cohort]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as LocalPath
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..select.matching import criteria_level
 from .connection import CriteriaInputSpec, connect, refuse_secrets
 from .templates import fields_of, fill_named, fill_positional
 
-__all__ = ["XNATSource"]
+__all__ = ["LookedUp", "XNATSource"]
 
 IDENTITY = (
     "project_id",
@@ -91,6 +92,31 @@ class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignor
         desc="put files beside a fetched one that differ from it in their suffix only "
         "(.img and .hdr, .nii.gz and .json, .bval, .bvec)",
     )
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a source will fetch.
+
+    Parameters
+    ----------
+    found : dict of str to list of (list of Found)
+        For each outfield, and each of its paths, the files.
+    records : list of Record
+        All files, companions too.
+    paths : list of str
+        The select paths, filled in; none where a record says it all.
+    listed : bool
+        Whether the archive was asked, or a record said it.
+    identity : dict
+        The outputs that say where the files are.
+    """
+
+    found: dict[str, list[list[Found]]]
+    records: list[Record]
+    paths: list[str]
+    listed: bool
+    identity: dict[str, Any]
 
 
 class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
@@ -197,11 +223,34 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     # -- the run
 
-    def _run_interface(self, runtime: Any) -> Any:
+    def look_up(self, archive: Interface) -> LookedUp:
+        """Find what the inputs ask for, and fetch nothing.
+
+        Parameters
+        ----------
+        archive : Interface
+            The archive to ask.
+
+        Returns
+        -------
+        LookedUp
+
+        Raises
+        ------
+        NothingMatched
+            As a run would.
+        """
         wanted = self._wanted()
-        archive = connect(self.inputs)
         found = self._find(archive, wanted)
         self._check_found(found, archive)
+        texts = [text for group in (wanted or {}).values() for text in group]
+        every = [each.record for groups in found.values() for group in groups for each in group]
+        return LookedUp(found, self._records(found), texts, wanted is not None, _identity(every))
+
+    def _run_interface(self, runtime: Any) -> Any:
+        self._wanted()  # what cannot be asked is told before any request
+        archive = connect(self.inputs)
+        found = self.look_up(archive).found
         self._outputs_found = self._deliver(archive, found, runtime.cwd)
         self._remember(LocalPath(runtime.cwd))
         return runtime
@@ -339,23 +388,19 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         self, archive: Interface, found: Mapping[str, Sequence[Sequence[Found]]], run: str
     ) -> dict[str, Any]:
         every = [each for groups in found.values() for group in groups for each in group]
-        records: dict[Record, None] = {}
-        for each in every:
-            records[each.record] = None
-            if self.inputs.companions:
-                records.update(dict.fromkeys(each.companions))
+        records = self._records(found)
         cache = archive.cache
         # before they are looked up, so that nobody removes them in between
         cache.lease(run, [record.digest.lower() for record in records if record.digest])
         fetched = transfer.fetch(
             archive.transport,
-            list(records),
+            records,
             cache,
             connections=self.inputs.connections,
             # a record may come from another account's cohort
             listed=self._wanted() is not None,
         )
-        paths = _deliver_by_resource(list(records), fetched, cache)
+        paths = _deliver_by_resource(records, fetched, cache)
         digests = [got.record.digest for got in fetched]
         cache.lease(run, digests, paths.values())
         outputs: dict[str, Any] = {}
@@ -371,6 +416,16 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         outputs.update(_identity([each.record for each in every]))
         outputs["manifest"] = _manifest(archive, fetched)
         return outputs
+
+    def _records(self, found: Mapping[str, Sequence[Sequence[Found]]]) -> list[Record]:
+        """Return the files to fetch, each once, companions too where they are wanted."""
+        records: dict[Record, None] = {}
+        for groups in found.values():
+            for each in (each for group in groups for each in group):
+                records[each.record] = None
+                if self.inputs.companions:
+                    records.update(dict.fromkeys(each.companions))
+        return list(records)
 
     def _is_folder(self, name: str) -> bool:
         if isdefined(self.inputs.record) and self.inputs.record:

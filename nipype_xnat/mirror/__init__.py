@@ -1,7 +1,10 @@
 """Part of a server kept here: pulled while it can be reached, read while it cannot."""
 
 from .changes import Change, Changes
+from .copied import Copied, CopiedElement
+from .copying import copy
 from .folder import Contents, Folder, Wanted
+from .labels import read_labels
 from .offline import OfflineTransport
 from .outbox import Entry, Outbox
 from .pull import Pulled, pull
@@ -11,6 +14,8 @@ __all__ = [
     "Change",
     "Changes",
     "Contents",
+    "Copied",
+    "CopiedElement",
     "Entry",
     "Folder",
     "OfflineTransport",
@@ -18,6 +23,8 @@ __all__ = [
     "Pulled",
     "Pushed",
     "Wanted",
+    "copy",
     "pull",
     "push",
+    "read_labels",
 ]

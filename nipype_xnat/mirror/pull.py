@@ -12,7 +12,7 @@ from .. import search, transfer
 from ..address import Address
 from ..archive import datatypes
 from ..cohort import Found, find_files, parse_template
-from ..errors import AnswerError, NotLoggedIn, SelectSyntaxError, TransferError, UsageError
+from ..errors import AnswerError, SelectSyntaxError, UsageError
 from ..records import Record
 from ..transport import Request, Transport
 from .changes import Changes, compare, referenced
@@ -87,6 +87,7 @@ def pull(
     root: Path | str,
     wanted: Iterable[Wanted] = (),
     *,
+    also: Iterable[Record] = (),
     dry_run: bool = False,
     connections: int = 8,
     progress: Callable[[transfer.Progress], object] | None = None,
@@ -105,6 +106,9 @@ def pull(
         The mirror's folder; made where it is missing.
     wanted : iterable of Wanted
         Projects to add, or to hold in another extent. Those that the mirror holds are pulled too.
+    also : iterable of Record
+        Files whose bytes are fetched besides those that the projects' templates name. They stay
+        until the server lists other ones in their place.
     dry_run : bool
         List and compare, and change nothing.
     connections : int
@@ -138,7 +142,8 @@ def pull(
     if not contents.projects:
         raise UsageError("no project to pull", advice="name one: --project P")
     with folder.pulling():
-        return _Pull(Fresh(transport), folder, contents, dry_run, connections, progress).run(tick)
+        work = _Pull(Fresh(transport), folder, contents, also, dry_run, connections, progress)
+        return work.run(tick)
 
 
 def _checked(one: Wanted) -> Wanted:
@@ -165,6 +170,7 @@ class _Pull:
         transport: Transport,
         folder: Folder,
         contents: Contents,
+        also: Iterable[Record],
         dry_run: bool,
         connections: int,
         progress: Callable[[transfer.Progress], object] | None,
@@ -172,6 +178,7 @@ class _Pull:
         self.transport = transport
         self.folder = folder
         self.contents = contents
+        self.also = also
         self.dry_run = dry_run
         self.connections = connections
         self.progress = progress
@@ -253,6 +260,10 @@ class _Pull:
                         if _key(record) not in seen:
                             seen.add(_key(record))
                             yield record
+        for record in self.also:
+            if _key(record) not in seen:
+                seen.add(_key(record))
+                yield record
 
     def _would_fetch(self, chunk: Sequence[Record], result: Pulled) -> None:
         for record in chunk:
@@ -279,23 +290,15 @@ class _Pull:
         return [got.record for got in fetched if _key(got.record) in unnamed]
 
     def _fetch(self, chunk: Sequence[Record], result: Pulled) -> list[transfer.Fetched]:
-        try:
-            return transfer.fetch(
-                self.transport,
-                chunk,
-                self.folder.bytes,
-                connections=self.connections,
-                progress=self.progress,
-            )
-        except (AnswerError, TransferError) as error:
-            if isinstance(error, NotLoggedIn):
-                raise
-            if len(chunk) == 1:
-                result.failed.append((chunk[0].place, str(error)))
-                return []
-            # what came is in the cache, so the others are all that is asked for again
-            middle = len(chunk) // 2
-            return self._fetch(chunk[:middle], result) + self._fetch(chunk[middle:], result)
+        fetched, failed = transfer.fetch_what_comes(
+            self.transport,
+            chunk,
+            self.folder.bytes,
+            connections=self.connections,
+            progress=self.progress,
+        )
+        result.failed += [(record.place, str(error)) for record, error in failed]
+        return fetched
 
     def _remove(self, place: Path, result: Pulled) -> None:
         """Remove the bytes that no listing of the mirror names any longer."""

@@ -4,6 +4,7 @@ from .decision import Action
 from .delivery import Fetched, copy_to, deliver, deliver_folder
 from .download import fetch, save
 from .progress import Progress
+from .tolerant import fetch_what_comes
 from .upload import Stored, StoredFile, put
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "deliver",
     "deliver_folder",
     "fetch",
+    "fetch_what_comes",
     "put",
     "save",
 ]

@@ -47,11 +47,15 @@ ROOMS = {
 }
 # functions that people call, by the room of their module
 FUNCTIONS = {
-    "Cohorts and nodes": ["interfaces.cohort_workflow"],
-    "A mirror": ["mirror.pull"],
+    "Cohorts and nodes": ["interfaces.cohort_workflow", "interfaces.prefetch"],
+    "A mirror": ["mirror.pull", "mirror.push", "mirror.copy", "mirror.read_labels"],
 }
 # what the rooms are made of, and nobody is handed
-INSIDE = {("nipype_xnat.select.element", "Archive"), ("nipype_xnat.select.bulk", "Bulk")}
+INSIDE = {
+    ("nipype_xnat.select.element", "Archive"),
+    ("nipype_xnat.select.bulk", "Bulk"),
+    ("nipype_xnat.interfaces.needs", "Needs"),
+}
 INSIDE_MODULES = ("interfaces.places", "interfaces.templates")
 
 
