@@ -52,7 +52,7 @@ class Prefetched:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where something is missing."""
+        """What a program ends with: 0, or 1 where something is missing."""
         return 1 if self.lacking else 0
 
     def __str__(self) -> str:
