@@ -20,6 +20,7 @@ from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
 from .select.matching import named
+from .select.prearchive_elements import PrearchiveSession
 from .select.selection import Selection
 from .select.tags import Tag, Tags
 from .transport import HttpTransport, Recorder, Request, TracingTransport, Transport
@@ -393,6 +394,22 @@ class Select:
 
     def _element(self, path: Path) -> Element:
         return element_of(self._archive, path.level, named(path.steps))
+
+    def prearchive(self, project: str = "*", id_filter: str = "*") -> Selection[PrearchiveSession]:
+        """Return the sessions that wait in the prearchive.
+
+        Parameters
+        ----------
+        project : str
+            Where they wait; wildcards match, and ``Unassigned`` are those without a project.
+        id_filter : str
+            Their labels or folders.
+        """
+        steps = (
+            grammar.Step("project", grammar.Pattern(project)),
+            grammar.Step("experiment", grammar.Pattern(id_filter)),
+        )
+        return Selection(self._archive, [Path(steps, prearchive=True)])
 
     def projects(self, id_filter: str = "*") -> Selection[Project]:
         """Return the projects that the account may see; wildcards match their IDs."""

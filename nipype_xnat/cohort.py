@@ -140,6 +140,10 @@ def parse_template(text: str) -> list[Path]:
     """
     paths = grammar.parse(text)
     for path in paths:
+        if path.prearchive:
+            raise SelectSyntaxError(
+                "a template names what is archived, not what waits in the prearchive", asked=text
+            )
         if path.level != "file" and path.level not in RESOURCE_LEVELS:
             raise SelectSyntaxError(
                 f"the template ends at {LEVELS[path.level].plural}, but files (or a resource) are "

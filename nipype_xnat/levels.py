@@ -7,6 +7,7 @@ networkx graph, on which the expansion of ``//`` is a search for paths.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE_LEVELS",
     "LEVELS",
+    "PREARCHIVE_PATH",
     "RESOURCE_LEVELS",
     "SHORT_CUTS",
     "Level",
@@ -104,6 +106,9 @@ _TABLE = (
 
 LEVELS: dict[str, Level] = {level.name: level for level in _TABLE}
 """All levels by their singular name, outermost first."""
+
+# what a path below the prearchive may name: sessions wait there, and have scans and resources
+PREARCHIVE_PATH = re.compile(r"(project )?(subject )?experiment( scan)?( resource( file)?)?")
 
 RESOURCE_LEVELS = ("resource", "in_resource", "out_resource")
 FILE_LEVELS = (*RESOURCE_LEVELS, "file")

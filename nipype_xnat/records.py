@@ -47,6 +47,9 @@ class Record:
         The file's (or the resource's) own words.
     fields : tuple of (str, str)
         Further columns that were asked for, by name.
+    prearchive : str
+        For a session that waits in the prearchive, and what is in it: its time stamp and folder,
+        as in ``20240507_120000123/E1``. Ids and labels of subject and experiment are empty then.
     """
 
     project: str = ""
@@ -71,6 +74,7 @@ class Record:
     content: str = ""
     tags: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+    prearchive: str = ""
 
     def with_values(self, **values: Any) -> Record:
         """Return a copy with some values replaced."""
@@ -96,7 +100,10 @@ class Record:
         Experiments are addressed by their id alone, which works for shared ones too; by label only
         while the id is not known.
         """
-        if self.experiment_id:
+        if self.prearchive:
+            waiting = self.prearchive.split("/", 1)
+            address = Address.of("data", "prearchive", "projects", self.project, *waiting)
+        elif self.experiment_id:
             address = Address.of("data", "experiments", self.experiment_id)
         else:
             address = Address.of("data", "projects", self.project)
@@ -137,6 +144,7 @@ class Record:
             ("projects", self.project),
             ("subjects", self.subject_label or self.subject_id),
             ("experiments", self.experiment_label or self.experiment_id),
+            ("prearchive", self.prearchive),
             ("scans", self.scan_id),
             ("assessors", self.assessor_label or self.assessor_id),
             ("reconstructions", self.reconstruction_id),

@@ -1,7 +1,7 @@
 """Administration: saved searches, projects, accounts, schemas, the prearchive, the cache."""
 
+from ..select.prearchive import PreArchive
 from .manager import Manager
-from .prearchive import PreArchive
 from .projects import ProjectManager
 from .schemas import Schemas
 from .search import SearchManager

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..cache import Cache
 from ..select.element import Archive
+from ..select.prearchive import PreArchive
 from ..select.tags import Tags
-from .prearchive import PreArchive
 from .projects import ProjectManager
 from .schemas import Schemas
 from .search import SearchManager

@@ -19,6 +19,7 @@ from .element import Archive, Element, WithResources
 from .files import File
 from .identity import label_in
 from .pipelines import Pipelines
+from .prearchive_elements import WAITING
 from .project_settings import ProjectSettings
 from .provenance import Provenance
 from .resource import InResource, OutResource, Resource
@@ -315,4 +316,4 @@ _CLASSES: dict[str, type[Element]] = {
 
 def element_of(archive: Archive, level: str, record: Record) -> Element:
     """Make the element of a level that a record describes."""
-    return _CLASSES[level](archive, record)
+    return (WAITING if record.prearchive else _CLASSES)[level](archive, record)

@@ -14,7 +14,7 @@ from .companions import companions
 from .element import Element
 from .identity import view_name
 from .listings import Listings
-from .resource import InResource, OutResource, Resource
+from .resource import Resource
 
 __all__ = ["File"]
 
@@ -46,8 +46,8 @@ class File(Element):
 
     def _resource(self) -> Resource:
         record = self._record.with_values(path="", size=None, digest="")
-        kind = {"in": InResource, "out": OutResource}.get(record.direction, Resource)
-        return kind(self._archive, record)
+        level = f"{record.direction}_resource" if record.direction else "resource"
+        return self._made(level, record)  # type: ignore[no-any-return]
 
     def _look_up(self) -> None:
         resource = self._resource()

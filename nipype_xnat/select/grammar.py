@@ -10,6 +10,9 @@
     /projects/P/experiments/*/scans/*[type=T1w*][quality!=unusable]
     /projects/P/experiments/*/scans/*/resources/*/files/*[name=*.nii.gz,*.img]
 
+    /prearchive/projects/P/experiments/*[status=READY]    sessions that wait to be archived
+    /prearchive/projects/P/TIMESTAMP/FOLDER/scans         one of them, as XNAT names it
+
 A filter compares a field of the element: ``=`` and ``!=`` with alternatives separated by commas,
 ``<``, ``>``, ``<=`` and ``>=`` with one value (numbers as numbers, all else as text, which is right
 for dates). Wildcards work in all alternatives; quotes make a name or a value literal, as in
@@ -20,11 +23,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from ..errors import SelectSyntaxError
-from ..levels import LEVELS, Level, by_name, paths_down
+from ..levels import LEVELS, PREARCHIVE_PATH, Level, by_name, paths_down
 
 __all__ = ["ANY", "Filter", "Path", "Pattern", "Step", "parse"]
 
@@ -164,6 +167,15 @@ class Step:
         """Whether the step names one element and nothing has to be asked to know which."""
         return self.pattern.exact and not self.filters
 
+    @property
+    def timestamp(self) -> str:
+        """The one time stamp that a session of the prearchive is named with; empty for none."""
+        if len(self.filters) != 1 or not self.pattern.exact:
+            return ""
+        (only,) = self.filters
+        one = (only.field, only.operator, len(only.values)) == ("timestamp", "=", 1)
+        return only.values[0].text if one and only.values[0].exact else ""
+
     def __str__(self) -> str:
         level = LEVELS[self.level]
         name = level.name if self.exact else level.plural
@@ -177,9 +189,12 @@ class Path:
     Parameters
     ----------
     steps : tuple of Step
+    prearchive : bool
+        Whether it leads through the prearchive, whose experiments are the sessions that wait.
     """
 
     steps: tuple[Step, ...] = field(default=())
+    prearchive: bool = False
 
     @property
     def level(self) -> str:
@@ -189,6 +204,10 @@ class Path:
     @property
     def exact(self) -> bool:
         """Whether the path names one element by its exact names."""
+        if self.prearchive:
+            return self.steps[0].level == "project" and all(
+                step.timestamp if step.level == "experiment" else step.exact for step in self.steps
+            )
         return bool(self.steps) and all(step.exact for step in self.steps)
 
     def step(self, *levels: str) -> Step | None:
@@ -206,10 +225,13 @@ class Path:
         _check_child(self.level, level, str(self))
         if isinstance(pattern, str):
             pattern = Pattern(pattern)
-        return Path((*self.steps, Step(level, pattern)))
+        path = replace(self, steps=(*self.steps, Step(level, pattern)))
+        if self.prearchive:
+            _check_prearchive(path, str(path))
+        return path
 
     def __str__(self) -> str:
-        return "".join(map(str, self.steps)) or "/"
+        return ("/prearchive" if self.prearchive else "") + "".join(map(str, self.steps)) or "/"
 
 
 def _check_child(parent: str, child: str, text: str) -> None:
@@ -225,6 +247,15 @@ def _check_child(parent: str, child: str, text: str) -> None:
         below = ", ".join(LEVELS[name].plural for name in LEVELS[parent].children) or "nothing"
         raise SelectSyntaxError(
             f"there are no {LEVELS[child].plural} below a {parent}: there is {below}", asked=text
+        )
+
+
+def _check_prearchive(path: Path, text: str) -> None:
+    if PREARCHIVE_PATH.fullmatch(" ".join(step.level for step in path.steps)) is None:
+        raise SelectSyntaxError(
+            "the prearchive has sessions, their scans, and resources and files of both",
+            asked=text,
+            advice="for example /prearchive/projects/P/experiments/*/scans",
         )
 
 
@@ -269,7 +300,51 @@ def parse(text: str) -> list[Path]:
     if not isinstance(text, str) or not text.strip():
         raise SelectSyntaxError("an empty select path", advice="for example /projects/P/subjects")
     tokens = list(_tokens(text.strip()))
+    head = tokens[0] if tokens else None
+    if head is not None and head.text == "prearchive" and not (head.quoted or head.deep):
+        return _in_prearchive(tokens[1:], text)
     return [Path(tuple(steps)) for steps in _steps(tokens, "root", text)]
+
+
+def _in_prearchive(tokens: list[_Token], text: str) -> list[Path]:
+    """Read what follows ``/prearchive``."""
+    place = tokens[2:4]
+    named = tokens[:1] and by_name(tokens[0].text) is LEVELS["project"]
+    if named and place and not any(t.deep for t in place) and not _is_level(place[0]):
+        # XNAT's own address of a session: time stamp and folder
+        if len(place) == 1 or place[0].filters:
+            raise SelectSyntaxError(
+                "a session of the prearchive is named by its time stamp and its folder", asked=text
+            )
+        stamp, folder = place
+        when = Filter("timestamp", "=", (Pattern(stamp.text, literal=stamp.quoted),))
+        tokens = [
+            *tokens[:2],
+            _Token(LEVELS["experiment"].plural, False, (), False),
+            _Token(folder.text, folder.quoted, (when, *folder.filters), False),
+            *tokens[4:],
+        ]
+    found: dict[Path, None] = {}
+    problem: SelectSyntaxError | None = None
+    for way in _steps(tokens, "root", text):
+        # // goes through all subjects, of which the prearchive has no listing
+        steps = [step for step in way if step != Step("subject")]
+        if not any(step.level not in ("project", "subject") for step in steps):
+            steps.append(Step("experiment"))
+        path = Path(tuple(steps), prearchive=True)
+        try:
+            _check_prearchive(path, text)
+        except SelectSyntaxError as error:
+            problem = error
+        else:
+            found[path] = None
+    if problem is not None and not found:
+        raise problem
+    return list(found)
+
+
+def _is_level(token: _Token) -> bool:
+    return not token.quoted and by_name(token.text) is not None
 
 
 def _tokens(text: str) -> Iterator[_Token]:

@@ -30,7 +30,7 @@ def levels_of(level: str, record: Record) -> list[str]:
         levels.append("project")
     if record.subject_id or record.subject_label:
         levels.append("subject")
-    if record.experiment_id or record.experiment_label:
+    if record.experiment_id or record.experiment_label or record.prearchive:
         levels.append("experiment")
     if record.scan_id:
         levels.append("scan")
@@ -46,6 +46,8 @@ def levels_of(level: str, record: Record) -> list[str]:
 
 def name_in_path(level: str, record: Record) -> str:
     """Return the name that leads to an element of a level, its id where that is known."""
+    if level == "experiment" and record.prearchive:
+        return record.prearchive.partition("/")[2]
     if level in ("subject", "experiment", "assessor"):
         return str(getattr(record, f"{level}_id") or getattr(record, f"{level}_label"))
     if level == "project":
@@ -65,6 +67,7 @@ _BELOW = {
         "experiment_label",
         "xsi_type",
         "date",
+        "prearchive",
     ),
     "subject": ("experiment_id", "experiment_label", "xsi_type", "date"),
 }

@@ -163,7 +163,11 @@ class Listings:
         """
         category, inside = _category(owner)
         for row in self.table(owner.owner / "resources", "json"):
-            if category and (row.get("category"), row.get("cat_id")) != (category, inside):
+            if owner.prearchive:
+                # a scan's own rows name no owner there, a session's also those of its scans
+                if not category and row.get("category") != "resources":
+                    continue
+            elif category and (row.get("category"), row.get("cat_id")) != (category, inside):
                 continue
             yield owner.with_values(
                 resource_id=row.get("xnat_abstractresource_id", ""),

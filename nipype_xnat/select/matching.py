@@ -38,6 +38,8 @@ def named(steps: Sequence[Step]) -> Record:
         if step.level in RESOURCE_LEVELS:
             values["resource_label"] = step.pattern.text
             values["direction"] = direction_of(step)
+        elif step.level == "experiment" and step.timestamp:  # only the prearchive names it so
+            values["prearchive"] = f"{step.timestamp}/{step.pattern.text}"
         else:
             values[names[step.level]] = step.pattern.text
     if "experiment_label" in values and "project" not in values:
@@ -133,6 +135,12 @@ def criteria_level(path: Path, level: str) -> str:
     UsageError
         If the path names neither.
     """
+    if path.prearchive:
+        raise UsageError(
+            "criteria are about what is archived, not about what waits in the prearchive",
+            asked=str(path),
+            advice="filter its columns: /prearchive/projects/P/experiments/*[status=READY]",
+        )
     if level not in ("subject", "experiment"):
         raise UsageError(f"criteria are about a subject or an experiment, not a {level}")
     if path.step("experiment") is not None:

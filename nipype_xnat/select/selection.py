@@ -17,6 +17,7 @@ from .bulk import Bulk
 from .grammar import ANY, Path, Pattern
 from .matching import criteria_level
 from .plan import Allowed, Plan
+from .prearchive_plan import PrearchivePlan
 from .window import Counted, Window
 
 if TYPE_CHECKING:
@@ -94,8 +95,18 @@ class Selection(Bulk, Generic[E]):
                         self._archive.transport, self.criteria, level
                     )
                 found = allowed[level]
-            for record in Plan(path, self._archive.transport, allowed=found).records():
+            for record in self._plan(path, found).records():
                 yield path.level, record
+
+    def _plan(self, path: Path, allowed: Allowed | None = None) -> Plan | PrearchivePlan:
+        if path.prearchive:
+            return PrearchivePlan(path, self._archive)
+        return Plan(path, self._archive.transport, allowed=allowed)
+
+    def _only(self, levels: Sequence[str], what: str) -> None:
+        if any(path.prearchive for path in self.paths):
+            raise UsageError(f"what waits in the prearchive cannot be {what}", asked=repr(self))
+        super()._only(levels, what)
 
     def __iter__(self) -> Iterator[E]:
         tell = self._archive.callback
@@ -170,7 +181,7 @@ class Selection(Bulk, Generic[E]):
         lines = []
         if self.criteria is not None:
             lines.append(f"where {self.criteria}\n  1 request: the {self.criteria_level}s of these")
-        lines += [Plan(path, self._archive.transport).explain() for path in self.paths]
+        lines += [self._plan(path).explain() for path in self.paths]
         return "\n".join(lines)
 
     # -- narrowing

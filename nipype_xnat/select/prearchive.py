@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from ..address import Address
 from ..errors import NotFound, UsageError
 from ..search import Table
-from ..select.element import Archive
 from ..tables import rows
 from ..transport import Answer, Body, Request
+
+if TYPE_CHECKING:
+    from .element import Archive
 
 __all__ = ["PreArchive"]
 
@@ -58,6 +61,26 @@ class PreArchive:
         """Return project, time stamp and folder of each session that waits."""
         return self.table(project).select(["project", "timestamp", "folderName"]).as_list()[1:]
 
+    def row(self, triple: Triple) -> dict[str, str]:
+        """Return all that the table says of one session.
+
+        Raises
+        ------
+        NotFound
+            If no such session waits.
+        """
+        address = self._address(triple)
+        project, timestamp, folder = triple
+        found = self.table(project).where(timestamp=timestamp, folderName=folder)
+        if not found:
+            raise NotFound(
+                "no such session waits in the prearchive",
+                server=self._archive.transport.server,
+                asked=str(address),
+                advice="get() lists them; it may have been archived meanwhile",
+            )
+        return found[0]
+
     def status(self, triple: Triple) -> str:
         """Return what a session waits for: ``READY``, ``CONFLICT``, ``RECEIVING``, ...
 
@@ -65,11 +88,11 @@ class PreArchive:
         ------
         NotFound
         """
-        return self._row(triple)["status"]
+        return self.row(triple)["status"]
 
     def get_uri(self, triple: Triple) -> str:
         """Return the address by which services name a session."""
-        return self._row(triple)["url"]
+        return self.row(triple)["url"]
 
     def get_scans(self, triple: Triple) -> list[str]:
         """Return the IDs of the scans of a session."""
@@ -194,19 +217,6 @@ class PreArchive:
                 advice="give project, time stamp and folder, as get() lists them",
             )
         return Address.of("data", "prearchive", "projects", *triple)
-
-    def _row(self, triple: Triple) -> dict[str, str]:
-        address = self._address(triple)
-        project, timestamp, folder = triple
-        found = self.table().where(project=project, timestamp=timestamp, folderName=folder)
-        if not found:
-            raise NotFound(
-                "no such session waits in the prearchive",
-                server=self._archive.transport.server,
-                asked=str(address),
-                advice="get() lists them; it may have been archived meanwhile",
-            )
-        return found[0]
 
     def _service(self, name: str, uris: str | Sequence[str], more: dict[str, str]) -> Answer:
         sources = [uris] if isinstance(uris, str) else list(uris)
