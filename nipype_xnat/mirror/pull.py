@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import search, transfer
 from ..address import Address
 from ..archive import datatypes
-from ..cohort import Found, find_files, parse_template
+from ..cohort import find_files, parse_template
 from ..errors import AnswerError, SelectSyntaxError, UsageError
 from ..records import Record
 from ..transport import Request, Transport
@@ -248,22 +248,27 @@ class _Pull:
                     writer.blob(record, record.digest)
 
     def _wanted(self, listed: Transport) -> Iterator[Record]:
-        """Yield the files whose bytes are to be held, each once."""
-        seen: set[tuple[str, str]] = set()
+        """Yield the files whose bytes are to be held."""
         for one in self.contents.projects:
-            if not one.bytes:
-                continue
-            templates = one.files or tuple(text.format(one.project) for text in _EVERYTHING)
-            for template in templates:
-                for found in find_files(listed, parse_template(template)):
-                    for record in _with_companions(found):
-                        if _key(record) not in seen:
-                            seen.add(_key(record))
-                            yield record
-        for record in self.also:
-            if _key(record) not in seen:
-                seen.add(_key(record))
-                yield record
+            if one.bytes and one.files:
+                for template in one.files:
+                    for found in find_files(listed, parse_template(template)):
+                        yield found.record
+                        yield from found.companions
+            elif one.bytes:
+                yield from self._all_of(listed, one.project)
+        yield from self.also
+
+    def _all_of(self, listed: Transport, project: str) -> Iterator[Record]:
+        """Yield all files of a project, each once: some resources have two places in the tree."""
+        before: set[str] = set()
+        for template in _EVERYTHING:
+            here: set[str] = set()
+            for found in find_files(listed, parse_template(template.format(project))):
+                here.add(found.record.resource_id)
+                if found.record.resource_id not in before:
+                    yield found.record
+            before |= here
 
     def _would_fetch(self, chunk: Sequence[Record], result: Pulled) -> None:
         for record in chunk:
@@ -279,11 +284,13 @@ class _Pull:
 
     def _fetch_chunk(self, chunk: Sequence[Record], result: Pulled) -> list[Record]:
         """Fetch files, and return those whose digest only the bytes told."""
-        here = {_key(record) for record in chunk if self._is_here(record)}
-        unnamed = {_key(record) for record in chunk if not record.digest}
-        fetched = self._fetch(chunk, result)
+        wanted = [record for record in chunk if not self._is_here(record)]
+        result.already_here += len(chunk) - len(wanted)
+        unnamed = {_key(record) for record in wanted if not record.digest}
+        fetched = self._fetch(wanted, result)
         for got in fetched:
-            known = _key(got.record) in here or got.action is transfer.Action.REVALIDATE
+            # the same bytes under another name came a moment ago, or the server confirmed them
+            known = got.action in (transfer.Action.USE, transfer.Action.REVALIDATE)
             result.already_here += known
             result.fetched += not known
             result.bytes += got.bytes
@@ -313,8 +320,3 @@ class _Pull:
 
 def _key(record: Record) -> tuple[str, str]:
     return record.resource_id, record.path
-
-
-def _with_companions(found: Found) -> Iterator[Record]:
-    yield found.record
-    yield from found.companions

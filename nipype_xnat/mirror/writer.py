@@ -6,6 +6,7 @@ rules by which an archive makes new ones.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,23 @@ __all__ = ["Writer", "writing"]
 
 _MANY = 1000
 _OWN_NUMBERS = 1 << 40
+_EMPTY: dict[str, Any] = {
+    "fields": {},
+    "label": None,
+    "project": None,
+    "subject_pk": None,
+    "session_pk": None,
+    "scan_type": None,
+    "date": None,
+    "insert_date": "",
+    "insert_user": "",
+    "last_modified": "",
+}
+_ADD_FIELDS = (
+    s.element.update()
+    .where(s.element.c.pk == sa.bindparam("of"))
+    .values(fields=sa.func.json_patch(s.element.c.fields, sa.bindparam("more"), type_=sa.JSON))
+)
 
 
 class Writer:
@@ -42,66 +60,49 @@ class Writer:
     def __init__(self, connection: Connection, dictionary: Dictionary) -> None:
         self.connection = connection
         self.dictionary = dictionary
+        self._keys: dict[tuple[object, ...], int] = {}
+        self._numbers: set[int] = set()
+        self._next = _OWN_NUMBERS
+        self._rows: list[dict[str, Any]] = []
+        self._fields: list[dict[str, Any]] = []
 
     # -- elements
 
     def element(self, kind: str, xsi_type: str, id: str, **columns: Any) -> int:
-        """Write an element, or find the one that is there, and return its key.
+        """Write an element, or add to the one that is there, and return its key.
 
         Subjects and experiments are the same in each project that sees them.
         """
-        c = s.element.c
-        where = [c.kind == kind, c.id == id]
-        if columns.get("session_pk") is not None and kind != "experiment":
-            where.append(c.session_pk == columns["session_pk"])
-        known = self.connection.execute(sa.select(c.pk).where(*where)).scalar()
-        columns = {name: value for name, value in columns.items() if value is not None}
-        number = columns.pop("pk", None)
+        inside = columns.get("session_pk") if kind in ("scan", "recon") else None
+        name = (kind, inside, id)
+        columns = {column: value for column, value in columns.items() if value is not None}
+        number: int | None = columns.pop("pk", None)
+        known = self._keys.get(name)
         if known is not None:
             if columns:
-                self.connection.execute(s.element.update().where(c.pk == known).values(columns))
-            return int(known)
-        if number is not None and self._taken(number):
-            number = None
-        row = {
-            "kind": kind,
-            "id": id,
-            "xsi_type": xsi_type,
-            "fields": {},
-            "label": None,
-            "project": None,
-            "subject_pk": None,
-            "session_pk": None,
-            "scan_type": None,
-            "date": None,
-            "insert_date": "",
-            "insert_user": "",
-            "last_modified": "",
-            **columns,
-        }
-        if number is not None:
-            row["pk"] = number
-        result = self.connection.execute(s.element.insert().values(row))
-        return int((result.inserted_primary_key or (0,))[0])
-
-    def _taken(self, number: int) -> bool:
-        found = sa.select(s.element.c.pk).where(s.element.c.pk == number)
-        return self.connection.execute(found).scalar() is not None
+                self.flush()
+                self.connection.execute(
+                    s.element.update().where(s.element.c.pk == known).values(columns)
+                )
+            return known
+        if number is None or number in self._numbers:
+            self._next += 1
+            number = self._next
+        self._numbers.add(number)
+        self._keys[name] = number
+        self._rows.append({**_EMPTY, "pk": number, "kind": kind, "id": id, "xsi_type": xsi_type})
+        self._rows[-1].update(columns)
+        if len(self._rows) >= _MANY:
+            self.flush()
+        return number
 
     def key(self, kind: str, id: str) -> int | None:
         """Return the key of a project, subject or experiment."""
-        c = s.element.c
-        return self.connection.execute(sa.select(c.pk).where(c.kind == kind, c.id == id)).scalar()
+        return self._keys.get((kind, None, id))
 
     def inside(self, kind: str, session: str, id: str) -> int | None:
         """Return the key of a scan or reconstruction."""
-        session_pk = self.key("experiment", session)
-        if session_pk is None:
-            return None
-        c = s.element.c
-        return self.connection.execute(
-            sa.select(c.pk).where(c.kind == kind, c.session_pk == session_pk, c.id == id)
-        ).scalar()
+        return self._keys.get((kind, self.key("experiment", session), id))
 
     def fields(self, pk: int | None, datatype: DataType, given: Mapping[str, str]) -> None:
         """Add fields to an element: their paths in its type, and what a table showed."""
@@ -116,23 +117,30 @@ class Writer:
                 kept[path] = values.canonical(field, text)
             except Invalid:  # a server may hold what this dictionary would not take
                 kept[path] = text
-        if not kept:
-            return
-        c = s.element.c
-        present = self.connection.execute(sa.select(c.fields).where(c.pk == pk)).scalar() or {}
-        self.connection.execute(
-            s.element.update().where(c.pk == pk).values(fields={**present, **kept})
-        )
+        if kept:
+            self._fields.append({"of": pk, "more": json.dumps(kept)})
+        if len(self._fields) >= _MANY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered, so that it can be asked for."""
+        if self._rows:
+            self.connection.execute(s.element.insert(), self._rows)
+        if self._fields:
+            self.connection.execute(_ADD_FIELDS, self._fields)
+        self._rows, self._fields = [], []
 
     def variable(self, pk: int | None, name: str, value: str) -> None:
         """Write a custom variable."""
         if pk is not None and name:
+            self.flush()
             row = {"element_pk": pk, "name": name, "value": value}
             self.connection.execute(insert(s.variable).values(row).on_conflict_do_nothing())
 
     def share(self, pk: int | None, project: str, label: str | None) -> None:
         """Note that an element is seen in a project that does not own it."""
         if pk is not None and project:
+            self.flush()
             row = {"element_pk": pk, "project": project, "label": label}
             self.connection.execute(insert(s.share).values(row).on_conflict_do_nothing())
 
@@ -148,6 +156,7 @@ class Writer:
 
     def count(self, what: str) -> int:
         """Return how many there are of a kind of element, or of resources."""
+        self.flush()
         query = sa.select(sa.func.count())
         if what == "resource":
             query = query.select_from(s.resource)
@@ -167,6 +176,7 @@ class Writer:
             ``in`` or ``out`` (of assessors), ``recon-in`` or ``recon-out``.
         project : str
         """
+        self.flush()
         owner, session = s.element.alias(), s.element.alias()
         below = level not in ("project", "subject", "experiment")
         shown = session if below else owner
@@ -188,6 +198,7 @@ class Writer:
 
     def resource(self, number: int, owner_pk: int, direction: str, **columns: Any) -> None:
         """Write a resource under the number that it has on the server."""
+        self.flush()
         row = {"pk": number, "owner_pk": owner_pk, "direction": direction}
         row.update({name: value for name, value in columns.items() if value not in (None, "")})
         self.connection.execute(insert(s.resource).values(row).on_conflict_do_nothing())
@@ -242,12 +253,9 @@ def writing(folder: Path, dictionary: Dictionary) -> Iterator[Writer]:
     database = Database(path, durable=False)
     try:
         with database.change() as connection:
-            # elements without a number of their own keep clear of those that have one
-            connection.execute(
-                sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES ('element', :start)"),
-                {"start": _OWN_NUMBERS},
-            )
-            yield Writer(connection, dictionary)
+            writer = Writer(connection, dictionary)
+            yield writer
+            writer.flush()
     finally:
         database.close()
     plain = sqlite3.connect(path)
