@@ -112,17 +112,26 @@ class Attributes:
         label, number = {
             "subject": (record.subject_label, record.subject_id),
             "experiment": (record.experiment_label, record.experiment_id),
+            "assessor": (record.assessor_label, record.assessor_id),
         }.get(self._level, ("", ""))
         if number or not (label and record.project):
             return None
-        columns = ",".join(dict.fromkeys(["ID", "label", "project", *names]))
-        listing = Address.of("data", "projects", record.project, LEVELS[self._level].plural)
+        known = ["ID", "label", "project"]
+        if self._level == "assessor":
+            known += ["session_ID", "session_label"]
+            listing = Address.of("data", "experiments").ask(
+                xsiType="xnat:imageAssessorData", project=record.project
+            )
+        else:
+            listing = Address.of("data", "projects", record.project, LEVELS[self._level].plural)
+        columns = ",".join(dict.fromkeys([*known, *names]))
         address = listing.ask(format="json", columns=columns, label=label)
         answer = self._transport.send(Request("GET", address, expect="json"))
         found = [
             row
             for row in rows(answer)
             if (row.get("label"), row.get("project")) == (label, record.project)
+            and (self._level != "assessor" or _is_of_session(row, record))
         ]
         return found[0] if len(found) == 1 else None
 
@@ -157,6 +166,13 @@ class Attributes:
             server=self._transport.server,
             asked=str(address),
         )
+
+
+def _is_of_session(row: Row, record: Record) -> bool:
+    """Tell whether an assessor's row is of the session that a record names."""
+    if record.experiment_id:
+        return row.get("session_ID") == record.experiment_id
+    return row.get("session_label") == record.experiment_label
 
 
 # XNAT's short names that do not end as the path does (its class XMLPathShortcuts)

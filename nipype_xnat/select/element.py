@@ -427,8 +427,10 @@ class Element:
         if record.experiment_id or not (record.experiment_label and record.subject_label):
             return
         experiment = self._made("experiment", ancestor(record, "experiment"))
-        owner = experiment.attrs.get("subject_ID")
-        if record.subject_label == owner:
+        names = ["subject_ID", "subject_label", "subject_project"]
+        owner, label, home = experiment.attrs.mget(names)
+        # the label is the one in the subject's own project, whatever a project that shows it says
+        if record.subject_label == owner or (record.subject_label, record.project) == (label, home):
             return
         subject = self._made("subject", ancestor(record, "subject"))
         if subject.id() != owner:

@@ -50,12 +50,15 @@ class File(Element):
         return self._made(level, record)  # type: ignore[no-any-return]
 
     def _look_up(self) -> None:
-        resource = self._resource()
-        resource._address_now()
-        for record in Listings(self._archive.transport).files(resource.record):
+        self._list()
+
+    def _list(self) -> list[Record]:
+        """Find the file in the listing of its resource, and return all of that."""
+        listed = self._resource().listed()
+        for record in listed:
             if record.path == self._record.path:
                 self._record = record
-                return
+                return listed
         raise NotFound(
             f"there is no file {self._record.path!r}",
             server=self._archive.transport.server,
@@ -64,9 +67,12 @@ class File(Element):
 
     def _listed(self) -> Record:
         """Return the record with what a listing says of the file."""
-        if self._record.size is None and not self._record.digest:
+        if not self._is_listed():
             self._look_up()
         return self._record
+
+    def _is_listed(self) -> bool:
+        return self._record.size is not None or bool(self._record.digest)
 
     def attributes(self) -> dict[str, str]:
         """Return all that the listing says: URI, Name, Size, path, digest and the file's words."""
@@ -124,12 +130,13 @@ class File(Element):
         ------
         NotFound, TransferError, CannotReachServer
         """
-        record = self._listed()
+        listed = [] if self._is_listed() else self._list()
+        record = self._record
         if dest is not None:
             target = LocalPath(dest).expanduser()
             transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
             return str(target)
-        listed = list(Listings(self._archive.transport).files(record))
+        listed = listed or list(Listings(self._archive.transport).files(record))
         wanted = [record, *companions(listed, [record]).get(record.path, ())]
         named = any((one.path, one.digest) == (record.path, record.digest) for one in listed)
         fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache, listed=named)
@@ -193,8 +200,7 @@ class File(Element):
         UsageError
             If a neighbour's path begins with this one's.
         """
-        self._look_up()
-        listed = list(Listings(self._archive.transport).files(self._record))
+        listed = self._list()
         longer = [
             record.path
             for record in listed

@@ -15,6 +15,7 @@ from ..transport import Body, Request
 from .element import Element
 from .identity import view_name
 from .listings import Listings
+from .matching import order
 from .packages import existing, named_files, packed, unpacked, write_zip
 from .selection import Selection
 
@@ -249,9 +250,36 @@ class Resource(Element):
         names = ("label", "file_count", "file_size", "tags", "format", "content")
         return {name: found.field(name) for name in names}
 
-    def _fetch(self) -> Sequence[transfer.Fetched]:
+    def listed(self) -> list[Record]:
+        """Return the records of the resource's files, in one request where XNAT allows it.
+
+        Raises
+        ------
+        NotFound
+            If there is no such resource.
+        """
+        self._address_of_owner()
+        listings = Listings(self._archive.transport)
+        label = self._record.resource_label
+        # digits would be read as a number, and a label that an address cannot hold as another one
+        if not self._record.resource_id and is_plain_label(label) and not label.isdigit():
+            try:
+                found = self._of_label(listings.files_of(self._record, label))
+            except NotFound:
+                found = []  # the listing of resources says what there is not
+            # nothing: empty or not there; two of one label are told apart by their numbers
+            if len({record.resource_id for record in found}) == 1:
+                self._record = self._record.with_values(resource_id=found[0].resource_id)
+                return found
         self._address_now()
-        records = [file.record for file in self.files()]
+        return sorted(listings.files(self._record), key=order)
+
+    def _of_label(self, records: Iterable[Record]) -> list[Record]:
+        label = self._record.resource_label
+        return sorted((record for record in records if record.resource_label == label), key=order)
+
+    def _fetch(self) -> Sequence[transfer.Fetched]:
+        records = self.listed()
         return transfer.fetch(self._archive.transport, records, self._archive.cache, listed=True)
 
     def _put(

@@ -12,6 +12,10 @@ def costs(xnat_archive, fill, tmp_path):
     fill.put("/data/projects/P")
     files = {"R": {"a.txt": b"a", "b/c.txt": b"c"}}
     fill.session("P", "S", "E", {"1": ("T1w", files), "2": ("T2w", {})}, ID="X_E1")
+    fill.put(
+        "/data/projects/P/subjects/S/experiments/E/assessors/A",
+        xsiType="xnat:qcManualAssessorData",
+    )
     for number in range(3):
         fill.session("P", f"S{number}", f"E{number}", {"1": ("T1w", {})})
     with Interface(
@@ -49,10 +53,32 @@ def experiment(client):
         ("trigger", lambda e: e.trigger(), None),
         ("scans", lambda e: e.scans().get(), ["1", "2"]),
         ("a scan's type", lambda e: e.scan("1").attrs.get("type"), "T1w"),
+        ("an assessor's field", lambda e: e.assessor("A").attrs.get("label"), "A"),
+        ("a file's size", lambda e: e.scan("1").resource("R").file("b/c.txt").size(), 1),
+        ("a file that is not there", lambda e: e.scan("1").resource("R").file("c").exists(), False),
     ],
 )
 def test_one_request(costs, name, call, expected):
     assert costs(lambda client: call(experiment(client))) == (expected, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        # a listing, and a download for each content
+        (lambda e, to: e.scan("1").resource("R").file("a.txt").get(), 2),
+        (lambda e, to: e.scan("1").resource("R").file("a.txt").get(to / "a"), 2),
+        (lambda e, to: e.scan("1").resource("R").get(), 3),
+        # whether the session is of that subject
+        (lambda e, to: e.delete(), 2),
+        (lambda e, to: e.scan("1").delete(), 2),
+        # ... and the listing of what is there
+        (lambda e, to: e.scan("1").resource("R").delete(), 3),
+        (lambda e, to: e.scan("1").resource("R").file("a.txt").delete(), 3),
+    ],
+)
+def test_few_requests(costs, tmp_path, call, expected):
+    assert costs(lambda client: call(experiment(client), tmp_path))[1] == expected
 
 
 def test_what_is_known_costs_nothing(costs):
