@@ -15,8 +15,9 @@ from typing import Any
 
 import networkx
 from nipype import JoinNode, MapNode, Workflow
-from nipype.interfaces.base import isdefined
-from nipype.interfaces.utility import IdentityInterface, Merge, Select, Split
+from nipype.interfaces.base import isdefined, traits
+from nipype.interfaces.io import JSONFileGrabber
+from nipype.interfaces.utility import CSVReader, IdentityInterface, Merge, Select, Split
 from nipype.pipeline.engine.utils import evaluate_connect_function, generate_expanded_graph
 from nipype.utils.filemanip import ensure_list
 from nipype.utils.misc import flatten, unflatten
@@ -31,7 +32,8 @@ from .source import XNATSource
 
 __all__ = ["Lacking", "Needs", "needs_of"]
 
-_HANDING_ON = (IdentityInterface, Merge, Select, Split)
+# they compute nothing, and leave no file
+_HANDING_ON = (CSVReader, IdentityInterface, JSONFileGrabber, Merge, Select, Split)
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,12 @@ def _unknown_inputs(graph: Any, node: Any, outputs: dict[Any, dict[str, Any]]) -
                 unknown[target] = f"it is what {before.fullname} gives as {port!r}"
                 continue
             value = outputs[before][port]
-            if isinstance(source, tuple):
-                value = evaluate_connect_function(source[1], source[2], value)
-            node.set_input(target, value)
+            try:
+                if isinstance(source, tuple):
+                    value = evaluate_connect_function(source[1], source[2], value)
+                node.set_input(target, value)
+            except Exception as error:  # a function of the user's
+                unknown[target] = f"its connection to {before.fullname} fails: {error}"
     return unknown
 
 
@@ -151,7 +156,7 @@ class _Looker:
                 found.append(look(interface))
         except (CannotReachServer, NotLoggedIn):
             raise
-        except (XNATError, ValueError) as error:
+        except (XNATError, ValueError, traits.TraitError) as error:
             self._lack(_asked(self.interface), str(error))
             return {}
         return self._together(found)
@@ -177,9 +182,14 @@ class _Looker:
             yield self.interface
             return
         if isinstance(self.interface, XNATSink):
+            # its other inputs need not be known
             values = {"project_id": getattr(node.inputs, "project_id", "")}
             values = {name: v for name, v in values.items() if name in node.iterfield}
+            if not values:
+                yield self.interface
+                return
         else:
+            node._check_iterfield()
             values = {name: getattr(node.inputs, name) for name in node.iterfield}
         lists = {
             name: flatten(ensure_list(value)) if node.nested else ensure_list(value)
@@ -226,7 +236,11 @@ class _Looker:
         return {}
 
     def _handing_on(self, interface: Any) -> dict[str, Any]:
-        given = interface.run().outputs.trait_get()
+        try:
+            given = interface.run().outputs.trait_get()
+        except Exception as error:  # as it would in the run
+            self._lack("its outputs", f"it fails: {error}")
+            return {}
         return {name: value for name, value in given.items() if isdefined(value)}
 
     def _archive(self, interface: Any) -> Interface:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nipype import Workflow
+from nipype.interfaces.base import isdefined
 
 from .. import transfer
 from ..client import Interface
 from ..errors import UsageError, XNATError
 from ..records import Record
+from ..select.listings import Listings
 from .connection import connect
 from .needs import Lacking, Needs, needs_of
 
@@ -129,8 +131,11 @@ def prefetch(
     if cache_dir is not None:
         instead["cache"] = str(Path(cache_dir).expanduser().absolute())
 
+    server = _server_of(mirror)
+
     def archive_of(inputs: Any) -> Interface:
-        return connect(inputs, **instead)
+        named = isdefined(inputs.server) or isdefined(inputs.config) or "config" in instead
+        return connect(inputs, **instead, **({} if named or not server else {"server": server}))
 
     result = Prefetched(dry_run=dry_run)
     for one in [workflow] if isinstance(workflow, Workflow) else workflow:
@@ -144,6 +149,16 @@ def prefetch(
         else:
             _into_caches(needs, result, connections, progress)
     return result
+
+
+def _server_of(mirror: Path | str | None) -> str:
+    """Return whose mirror it is, for nodes that name nothing else."""
+    if mirror is None:
+        return ""
+    from ..mirror import Folder  # needs the local archive, which is an extra
+
+    held = Folder(mirror).read()
+    return held.server if held else ""
 
 
 def _into_caches(
@@ -222,11 +237,18 @@ def _into_mirror(
         return
     held = folder.read()
     wanted = []
+    known_there = {found.project for found in Listings(archive.transport).projects()}
     for project in sorted(needs.projects.get(server, ())):
+        if project not in known_there:
+            reason = f"{server} has no such project, or this account may not see it"
+            result.lacking.append(Lacking("mirror", f"project {project}", reason))
+            continue
         known = held.wanted(project) if held else None
         if known is None or known.criteria:
             # all listings, so that what is not found offline is known to be absent
             wanted.append(mirror.Wanted(project, bytes=False))
+    if not (wanted or held):
+        return
     pulled = mirror.pull(
         archive.transport,
         root,

@@ -56,6 +56,8 @@ class Copied:
     ----------
     elements : list of CopiedElement
     files_sent, files_there, bytes_sent : int
+    kept_labels : dict of str to (list of str)
+        Labels by their kind that the table of new labels lacks, and that stay as they are.
     dry_run : bool
     """
 
@@ -63,6 +65,7 @@ class Copied:
     files_sent: int = 0
     files_there: int = 0
     bytes_sent: int = 0
+    kept_labels: dict[str, list[str]] = field(default_factory=dict)
     dry_run: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -108,5 +111,7 @@ class Copied:
             f"files: {self.files_sent} {would}sent ({self.bytes_sent} bytes), "
             f"{self.files_there} there already"
         )
+        for kind, labels in self.kept_labels.items():
+            lines.append(f"labels of {kind}s that stay as they are: {', '.join(labels)}")
         lines += [str(one) for one in self.with_outcome("conflict", "left out", "failed")]
         return "\n".join(lines)

@@ -24,7 +24,7 @@ from .facts import agrees
 from .folder import Folder, Wanted
 from .fresh import Fresh
 from .holdings import Held, HeldFile, HeldResource, Holdings
-from .labels import LABELLED, Naming, naming
+from .labels import LABELLED, Naming, naming, not_named
 from .pull import pull
 
 __all__ = ["CopyChoice", "copy"]
@@ -108,10 +108,12 @@ def copy(
     here = Holdings(mirror.state(contents.state))
     try:
         names = _Names(here, list(wanted) or held, rename)
+        kept = {kind: not_named(labels, kind, found) for kind, found in names.old.items()}
         with tempfile.TemporaryDirectory(prefix="nipype_xnat-") as place:
             there = _listed(transport, names, Path(place))
             try:
                 job = _Copy(Fresh(transport), here, there, names, conflicts, dry_run, progress)
+                job.result.kept_labels = {kind: found for kind, found in kept.items() if found}
                 return job.run(connections)
             finally:
                 if there is not None:
@@ -126,6 +128,7 @@ class _Names:
     def __init__(self, here: Holdings, projects: list[str], rename: Naming) -> None:
         self._rename = rename
         self.projects = {name: rename("project", name) for name in projects}
+        self.old: dict[str, list[str]] = {"subject": [], "experiment": []}
         if len(set(self.projects.values())) < len(self.projects):
             raise UsageError("two projects would be copied into one")
         for project in projects:
@@ -147,6 +150,7 @@ class _Names:
         taken: dict[str, str] = {}
         for element in found:
             new = self.of(element)
+            self.old[kind].append(element.label)
             if not new.strip():
                 raise UsageError(f"the {kind} {element.label!r} of {project} would have no label")
             if taken.setdefault(new, element.label) != element.label:

@@ -116,10 +116,10 @@ class Holdings:
         found = self._one(c.kind == kind, c.project == project, named)
         if found is not None:
             return found
-        shown = sa.select(s.share.c.element_pk).where(
-            s.share.c.project == project, s.share.c.label == label
-        )
-        return self._one(c.kind == kind, c.pk.in_(shown))
+        shown = sa.select(s.share.c.element_pk).where(s.share.c.project == project)
+        called = c.pk.in_(shown.where(s.share.c.label == label))
+        as_at_home = sa.and_(named, c.pk.in_(shown.where(s.share.c.label.is_(None))))
+        return self._one(c.kind == kind, sa.or_(called, as_at_home))
 
     def inside(self, session: Held, kind: str, id: str) -> Held | None:
         """Return a scan or a reconstruction of a session."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
 
-__all__ = ["LABELLED", "Naming", "naming", "read_labels"]
+__all__ = ["LABELLED", "Naming", "naming", "not_named", "read_labels"]
 
 Naming = Callable[[str, str], str]
 """Gets a kind of element (see :data:`LABELLED`) and a label, returns the new label."""
@@ -56,6 +56,15 @@ def read_labels(path: Path | str) -> dict[str, dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     return found
+
+
+def not_named(
+    labels: Mapping[str, Mapping[str, str]] | Naming | None, kind: str, old: Iterable[str]
+) -> list[str]:
+    """Return the labels that a table of new ones lacks, where it names others of their kind."""
+    if labels is None or callable(labels) or not labels.get(kind):
+        return []
+    return [label for label in old if label not in labels[kind]]
 
 
 def naming(

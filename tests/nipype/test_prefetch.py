@@ -6,9 +6,10 @@ import textwrap
 
 import pytest
 from nipype import Function, JoinNode, MapNode, Node, Workflow
-from nipype.interfaces.utility import IdentityInterface, Merge
+from nipype.interfaces.utility import CSVReader, IdentityInterface, Merge
 
 from nipype_xnat import Interface, XNATQuery, XNATSink, XNATSource, prefetch
+from nipype_xnat.cli.main import main
 from nipype_xnat.mirror import Folder, pull
 from support.nodes import Shout
 from support.workflows import ALL_T1, build, resolve
@@ -150,6 +151,28 @@ def test_a_join_node_that_fetches(held, config):
     assert result.fetched == 3
 
 
+def test_nested_map_nodes_and_what_a_table_names(held, config, tmp_path):
+    (tmp_path / "sessions.csv").write_text("\n".join(["session", *SESSIONS]) + "\n")
+    whole = Workflow("nested", base_dir="work")
+    table = Node(CSVReader(in_file=str(tmp_path / "sessions.csv"), header=True), "table")
+    source = MapNode(
+        XNATSource(templates={"t1": ONE}, companions=False, config=str(config)),
+        ["session", "scan"],
+        nested=True,
+        name="source",
+    )
+    whole.connect(table, ("session", _in_pairs), source, "session")
+    source.inputs.scan = [["1", "1"], ["2"]]
+    result = prefetch(whole)
+    assert result.complete, str(result)
+    assert downloads(held) == ["t1.nii", "t1.nii", "t2.nii"]
+    run_without_downloads(held, whole)
+
+
+def _in_pairs(names):
+    return [names[:2], names[2:]]
+
+
 def test_a_cohort(held, config):
     cohort = resolve(config)
     whole = build(config, "work", cohort)
@@ -173,16 +196,28 @@ def test_what_is_not_known_and_what_is_not_there_is_told(held, config):
     there.inputs.trait_set(session=SESSIONS[0], scan="1")
     unset = Node(XNATSource(templates={"t1": ONE}, companions=False, config=str(config)), "unset")
     whole.add_nodes([absent, there, unset])
+    fails = Node(XNATSource(templates={"t1": ONE}, config=str(config), scan="1"), "fails")
+    whole.connect(there, ("experiment_label", _fails), fails, "session")
+    uneven = MapNode(XNATSource(templates={"t1": ONE}), ["session", "scan"], name="uneven")
+    uneven.inputs.trait_set(session=["a", "b"], scan=["1"])
+    whole.add_nodes([uneven])
     result = prefetch(whole)
     assert not result.complete and result.exit_code == 1
     reasons = {one.node: one for one in result.lacking}
-    assert sorted(reasons) == ["unknown.absent", "unknown.source", "unknown.unset"]
+    assert sorted(reasons) == [
+        f"unknown.{name}" for name in ("absent", "fails", "source", "uneven", "unset")
+    ]
+    assert "no such luck" in reasons["unknown.fails"].reason
     assert "unknown.compute" in reasons["unknown.source"].reason
     assert "session" in reasons["unknown.source"].asked
     assert "NOBODY" in reasons["unknown.absent"].asked
     assert result.fetched == 1
     # the table says it too
     assert "missing: unknown.absent" in str(result) and "unknown.there" in str(result)
+
+
+def _fails(label):
+    raise KeyError("no such luck")
 
 
 def test_a_dry_run_says_how_many_bytes(held, config):
@@ -225,6 +260,16 @@ def test_a_mirror_for_a_machine_without_the_server(held, config, fill, tmp_path)
     assert len(list((tmp_path / "box" / "waiting").glob("*/files/shout.txt"))) == 3
 
 
+def test_a_project_that_is_not_there_is_told(held, config, tmp_path):
+    whole = iterated(config)
+    sink = Node(XNATSink(project_id="NOPE", config=str(config)), "sink")
+    whole.connect(whole.get_node("source"), "t1", sink, "t1")
+    result = prefetch(whole, mirror=tmp_path / "mirror")
+    assert [one.asked for one in result.lacking] == ["project NOPE"]
+    assert result.fetched == 3
+    assert [one.project for one in Folder(tmp_path / "mirror").require().projects] == ["P"]
+
+
 SCRIPT = """
     import sys
     from nipype import Node, Workflow
@@ -263,5 +308,5 @@ def test_the_command(held, config, tmp_path):
     assert downloads(held) == ["t1.nii"]
     assert not (tmp_path / "cwd" / "scripted").exists()
     assert run(script, config, "NOBODY").returncode == 1
-    assert run(f"{script}:nothing", config).returncode == 2
-    assert run(tmp_path / "absent.py").returncode == 2
+    assert main(["prefetch", f"{script}:nothing", str(config)]) == 2
+    assert main(["prefetch", str(tmp_path / "absent.py")]) == 2
