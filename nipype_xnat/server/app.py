@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
+from werkzeug.wsgi import ClosingIterator
 
 from nipype_xnat.archive import errors
 from nipype_xnat.archive.archive import Archive
@@ -71,10 +72,18 @@ class Application:
     ) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
-        response = self._answer(request, environ)
-        if request.method == "HEAD":
-            response = _headless(response)
-        return response(environ, start_response)
+        if request.method not in {"GET", "HEAD"}:
+            return self._answer(request, environ)(environ, start_response)
+        # what is looked up now may be replaced before the answer comes to it
+        release = self.archive.blobs.hold()
+        try:
+            response = self._answer(request, environ)
+            if request.method == "HEAD":
+                response = _headless(response)
+            return ClosingIterator(response(environ, start_response), release)
+        except BaseException:
+            release()
+            raise
 
     def _answer(self, request: Request, environ: dict[str, Any]) -> Response:
         target = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or request.path)

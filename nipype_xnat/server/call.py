@@ -46,6 +46,7 @@ _RAW = (
     "text/",
 )
 FORM_LIMIT = 16 << 20
+DOCUMENT_LIMIT = 64 << 20
 
 
 class HttpFailure(Exception):
@@ -88,6 +89,14 @@ class _Unpacked:
             return self._source.read(size)
         except zlib.error as error:
             raise HttpFailure(400, f"The body is not what its encoding says: {error}") from error
+
+
+def document(source: Readable) -> bytes:
+    """Read a document: it is held in memory as a whole, so it has a limit."""
+    data = source.read(DOCUMENT_LIMIT + 1)
+    if len(data) > DOCUMENT_LIMIT:
+        raise HttpFailure(413, "The document is too large.")
+    return data
 
 
 def escape(text: str) -> str:
@@ -279,12 +288,9 @@ class Call:
             base = (item.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
             self.files.append(Part(base, cast(Readable, item.stream), field=name))
 
-    def body(self, limit: int = 64 << 20) -> bytes:
+    def body(self) -> bytes:
         """Read a whole body that is a document."""
-        data = self.stream.read(limit + 1)
-        if len(data) > limit:
-            raise HttpFailure(413, "The document is too large.")
-        return data
+        return document(self.stream)
 
     def document(self) -> bytes | None:
         """Give the XML document that came with the request, if one did."""
@@ -292,7 +298,7 @@ class Call:
             self.read_form()
             for part in self.files:
                 if part.stream is not None and (part.name.endswith(".xml") or not part.name):
-                    return part.stream.read()
+                    return document(part.stream)
             return None
         declared = self.inbody or self.param("req_format") == "xml"
         if self.content_type in _XML or declared:

@@ -4,15 +4,21 @@ No name that a client sends ever reaches the file system, so nothing outside the
 can be touched. A content is written to a temporary name, forced to disk, and renamed;
 only then may the database speak of it. What a crash leaves behind is nameless and is
 swept at the next start.
+
+What somebody may still be reading is not removed before they are done: an answer may name
+contents long before it comes to open them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +65,11 @@ class Blobs:
         self._incoming = root / "incoming"
         self._durable = durable
         self._read_only = read_only
+        self._lock = threading.Lock()
+        #: who reads, in the order of coming, and what waits until those have gone who came before
+        self._readers: set[int] = set()
+        self._turns = itertools.count(1)
+        self._leaving: deque[tuple[int, str]] = deque()
         if not read_only:
             self._files.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(parents=True, exist_ok=True)
@@ -107,9 +118,30 @@ class Blobs:
             raise
         return Blob(name, size, digest.hexdigest(), time.time())
 
+    def hold(self) -> Callable[[], None]:
+        """Keep all contents for somebody who reads, until what is returned is called."""
+        with self._lock:
+            turn = next(self._turns)
+            self._readers.add(turn)
+
+        def release() -> None:
+            with self._lock:
+                self._readers.discard(turn)
+                gone = []
+                while self._leaving and not any(r <= self._leaving[0][0] for r in self._readers):
+                    gone.append(self._leaving.popleft()[1])
+            for name in gone:
+                self.path(name).unlink(missing_ok=True)
+
+        return release
+
     def drop(self, name: str) -> None:
-        """Remove a content; that it is gone already is fine."""
+        """Remove a content, once nobody reads any more who may know it; it may be gone already."""
         self._writable()
+        with self._lock:
+            if self._readers:
+                self._leaving.append((max(self._readers), name))
+                return
         self.path(name).unlink(missing_ok=True)
 
     def sweep(self, known: Callable[[str], Container[str]]) -> int:

@@ -15,6 +15,7 @@ from nipype_xnat.archive.query.search import Engine
 from nipype_xnat.archive.query.table import Table
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
+from nipype_xnat.server.call import document as read_document
 from nipype_xnat.server.handlers import listings
 
 
@@ -24,7 +25,7 @@ def document(call: Call) -> bytes:
         call.read_form()
         for part in call.files:
             if part.stream is not None and part.name.endswith(".xml"):
-                return part.stream.read()
+                return read_document(part.stream)
         return b""
     return call.body()
 
