@@ -24,6 +24,7 @@ from .facts import agrees
 from .folder import Folder, Wanted
 from .fresh import Fresh
 from .holdings import Held, HeldFile, HeldResource, Holdings
+from .kept import Kept
 from .labels import LABELLED, Naming, naming, not_named
 from .pull import pull
 
@@ -70,7 +71,7 @@ def copy(
         mapping lacks stay. Fields and the contents of files are copied as they are.
     conflicts : str
         What to do where the other server has other values or files: ``report``, ``theirs`` (leave
-        it without a word), ``ours`` (replace it).
+        it without a word), ``ours`` (replace it; what was there is kept in ``FOLDER.kept`` first).
     dry_run : bool
         List and compare, and send nothing.
     connections : int
@@ -112,7 +113,9 @@ def copy(
         with tempfile.TemporaryDirectory(prefix="nipype_xnat-") as place:
             there = _listed(transport, names, Path(place))
             try:
-                job = _Copy(Fresh(transport), here, there, names, conflicts, dry_run, progress)
+                seam = Fresh(transport)
+                kept_here = Kept(mirror.root.with_name(mirror.root.name + ".kept"), seam)
+                job = _Copy(seam, here, there, names, conflicts, dry_run, progress, kept_here)
                 job.result.kept_labels = {kind: found for kind, found in kept.items() if found}
                 return job.run(connections)
             finally:
@@ -200,8 +203,10 @@ class _Copy:
         conflicts: CopyChoice,
         dry_run: bool,
         progress: Callable[[CopiedElement], object] | None,
+        kept: Kept,
     ) -> None:
         self.transport = transport
+        self.kept = kept
         self.here = here
         self.there = there
         self.names = names
@@ -384,6 +389,8 @@ class _Copy:
         send = dict(lacking)
         if self.conflicts == "ours":
             send.update({address: element.values[address] for address in other})
+        if other and self.conflicts == "ours" and not self.result.dry_run:
+            self.kept.values(place.address, other)
         if send:
             type_ = {"xsiType": element.xsi_type} if "xsiType" in parameters else {}
             self._put(place.address, type_, send)
@@ -453,6 +460,9 @@ class _Copy:
         already = sum(1 for file in files if file.path in theirs and _same(file, theirs[file.path]))
         if not self.result.dry_run:
             for words, paths in send.items():
+                for path_there in paths:
+                    if path_there in theirs:
+                        self._keep(record, theirs[path_there])
                 self._send(record, paths, dict(words))
         self.result.count(count, already, size)
         outcome = "copied" if known is None else "filled" if count else "there"
@@ -469,6 +479,10 @@ class _Copy:
             tags=words.get("tags", ""),
             description=words.get("description", ""),
         )
+
+    def _keep(self, resource: Record, file: HeldFile) -> None:
+        """Fetch a file that is going to be replaced."""
+        self.kept.file(resource.with_values(path=file.path, size=file.size, digest=file.digest))
 
     # -- shares
 

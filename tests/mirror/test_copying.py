@@ -280,6 +280,10 @@ def test_what_is_there_with_other_values(source, target, choice):
     assert subject.attrs.get("gender") == ("female" if choice == "ours" else "male")
     with open(there.select(str(notes.path)).get(), "rb") as stream:
         assert stream.read() == (b"note" if choice == "ours" else b"theirs")
+    kept = list(source.with_name("source.kept").glob("**/n.txt"))
+    assert [path.read_bytes() for path in kept] == ([b"theirs"] if choice == "ours" else [])
+    noted = source.with_name("source.kept").glob("*/projects/P/subjects/S1/values.json")
+    assert ["male" in path.read_text() for path in noted] == [True] * (choice == "ours")
 
 
 def test_what_cannot_be_copied_is_told(source, target, client, tmp_path):
