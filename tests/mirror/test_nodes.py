@@ -7,11 +7,11 @@ import sys
 import pytest
 from nipype import Node
 
-from nipype_xnat import Archive, Interface, XNATQuery, XNATSink, XNATSource, errors
+from nipype_xnat import Archive, Interface, XNATQuery, XNATSink, XNATSource, errors, prefetch
 from nipype_xnat.archive import Site
 from nipype_xnat.mirror import Outbox, Wanted, pull, push
 from support.filler import Filler
-from support.workflows import ALL_T1, resolve, run_apart
+from support.workflows import ALL_T1, query, resolve, run_apart
 
 LISTINGS = (
     "/projects/P/subjects",
@@ -109,12 +109,13 @@ def test_offline_and_a_push_end_as_online(filled, client, config, tmp_path, plug
     assert after == run_online(tmp_path, plugin, kind)
 
 
-def test_no_request_leaves_the_machine(filled, client, tmp_path):
-    """A machine without a route, without an account and without the server."""
+def test_no_request_leaves_the_machine(filled, client, config, tmp_path):
+    """Fetched before, run without a route, an account and the server, pushed afterwards."""
     within = without_route()
     if within is None:
         pytest.skip("this machine does not let its users make network namespaces")
-    pull(client.transport, tmp_path / "mirror", [Wanted("P")])
+    fetched = prefetch(query(config, tmp_path / "work"), mirror=tmp_path / "mirror")
+    assert fetched.complete and fetched.fetched == 6, str(fetched)
     ask = [sys.executable, "-c", f"import urllib.request as u; u.urlopen({filled.url!r})"]
     assert subprocess.run([*within, *ask], capture_output=True).returncode != 0
     run_apart(
