@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NotInCache
-from ..transport import Answer, Request, Transport
+from ..transport import Answer, Around, Request, Transport
 from ..transport.lifetime import watch_forks
 from .policy import Kept, Mode, Use, for_answer
 
@@ -72,7 +72,7 @@ class _Changes:
 _changes = _Changes()
 
 
-class RememberingTransport:
+class RememberingTransport(Around):
     """A transport that keeps the answers of another one for a while.
 
     Only whole answers to plain questions are kept, and only small ones: files and large tables are
@@ -97,7 +97,7 @@ class RememberingTransport:
         mode: Mode = Mode.ONLINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.age = age
         self.mode = mode
         self._clock = clock
@@ -109,16 +109,6 @@ class RememberingTransport:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self._bytes = 0
-
-    @property
-    def server(self) -> str:
-        """Address of the archive."""
-        return self.inner.server
-
-    @property
-    def account(self) -> str:
-        """Name of the account."""
-        return self.inner.account
 
     def send(self, request: Request) -> Answer:
         """Answer from memory or send a request; see :class:`Transport`.

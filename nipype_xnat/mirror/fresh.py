@@ -4,36 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..transport import Answer, Request, Transport
+from ..transport import Answer, Around, Request
 
 __all__ = ["Fresh"]
 
 
-class Fresh:
-    """Ask the server itself, each time: what is copied must be what it holds now.
-
-    Parameters
-    ----------
-    inner : Transport
-    """
-
-    def __init__(self, inner: Transport) -> None:
-        self._inner = inner
-
-    @property
-    def server(self) -> str:
-        """Address of the server."""
-        return self._inner.server
-
-    @property
-    def account(self) -> str:
-        """Name of the account."""
-        return self._inner.account
+class Fresh(Around):
+    """Ask the server itself, each time: what is copied must be what it holds now."""
 
     def send(self, request: Request) -> Answer:
         """Send a request."""
-        return self._inner.send(replace(request, fresh=True))
-
-    def close(self) -> None:
-        """Close the inner transport."""
-        self._inner.close()
+        return super().send(replace(request, fresh=True))

@@ -29,7 +29,7 @@ from ..errors import (
     XNATError,
 )
 from ..records import Record
-from ..transport import Answer, Body, Request, Transport
+from ..transport import Answer, Around, Body, Request, Transport
 from .decision import Action, Decision, for_upload
 from .digests import Source
 from .listing import Entry, Listing, list_files, resource_id_of
@@ -225,29 +225,18 @@ def _no_folder_and_file(names: Iterable[str]) -> None:
                 )
 
 
-class _Counting:
+class _Counting(Around):
     """A transport that counts."""
 
     def __init__(self, inner: Transport) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.requests = 0
         self.bytes_sent = 0
-
-    @property
-    def server(self) -> str:
-        return self._inner.server
-
-    @property
-    def account(self) -> str:
-        return self._inner.account
 
     def send(self, request: Request) -> Answer:
         self.requests += 1
         self.bytes_sent += request.body.length if request.body else 0
-        return self._inner.send(request)
-
-    def close(self) -> None:
-        self._inner.close()
+        return super().send(request)
 
 
 class _Upload:

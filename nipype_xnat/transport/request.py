@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from ..address import Address
 from ..errors import UnreadableAnswer
 
-__all__ = ["CHUNK", "Answer", "Body", "Request", "Transport"]
+__all__ = ["CHUNK", "Answer", "Around", "Body", "Request", "Transport"]
 
 CHUNK = 1 << 20
 """Bytes read at a time: memory stays flat whatever the size of a file."""
@@ -223,3 +223,38 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End the login session and give up all connections; a later send starts anew."""
+
+
+class Around:
+    """A transport around another one: what it does not change goes through.
+
+    Parameters
+    ----------
+    inner : Transport
+    """
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+
+    @property
+    def server(self) -> str:
+        """Address of the archive."""
+        return self.inner.server
+
+    @property
+    def account(self) -> str:
+        """Name of the account."""
+        return self.inner.account
+
+    @property
+    def storing(self) -> Any:
+        """How the inner transport keeps what is stored offline; None where it does not."""
+        return getattr(self.inner, "storing", None)
+
+    def send(self, request: Request) -> Answer:
+        """Send a request; see :class:`Transport`."""
+        return self.inner.send(request)
+
+    def close(self) -> None:
+        """Close the inner transport."""
+        self.inner.close()

@@ -22,7 +22,7 @@ from typing import Any
 from .._version import __version__
 from ..address import Address
 from ..errors import XNATError
-from .request import Answer, Request, Transport
+from .request import Answer, Around, Request, Transport
 
 __all__ = ["Call", "Recorder", "TracingTransport", "kept", "masked"]
 
@@ -217,7 +217,7 @@ class Recorder:
         return f"<Recorder {len(self)} calls>"
 
 
-class TracingTransport:
+class TracingTransport(Around):
     """A transport that records what another one does.
 
     Parameters
@@ -227,23 +227,8 @@ class TracingTransport:
     """
 
     def __init__(self, inner: Transport, *recorders: Recorder) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.recorders = recorders
-
-    @property
-    def server(self) -> str:
-        """Address of the archive."""
-        return self.inner.server
-
-    @property
-    def account(self) -> str:
-        """Name of the account."""
-        return self.inner.account
-
-    @property
-    def storing(self) -> Any:
-        """How the inner transport keeps what is stored offline; None where it does not."""
-        return getattr(self.inner, "storing", None)
 
     def send(self, request: Request) -> Answer:
         """Send a request and record it; see :class:`Transport`."""
@@ -297,10 +282,6 @@ class TracingTransport:
         for recorder in self.recorders:
             recorder.add(call)
         log.info("%s", call)
-
-    def close(self) -> None:
-        """Close the inner transport."""
-        self.inner.close()
 
 
 def kept(transport: Transport, address: Address) -> None:
