@@ -155,7 +155,9 @@ class Element:
         below = children_of(self.level)
         if show_names:
             return [LEVELS[name].plural for name in below]
-        return Selection(self._archive, [self.path.down(name) for name in below])
+        return Selection(
+            self._archive, [self.path.down(name) for name in below], known=self._record
+        )
 
     def xml(self) -> str:
         """Return the archive's XML document of the element."""
@@ -451,7 +453,7 @@ class Element:
         raise NotImplementedError
 
     def _select(self, level: str, pattern: str) -> Selection[Any]:
-        return Selection(self._archive, [self.path.down(level, pattern)])
+        return Selection(self._archive, [self.path.down(level, pattern)], known=self._record)
 
     def _element(self, level: str, **names: str) -> Any:
         return self._made(level, self._record.with_values(fields=(), **names))

@@ -45,6 +45,9 @@ class Plan:
     transport : Transport
     allowed : (str, frozenset), optional
         Only these experiments, or the experiments of these subjects (see :data:`Allowed`).
+    known : Record, optional
+        What is known of an element that the path begins with: an experiment whose id is known is
+        not looked up.
     on_empty : callable, optional
         Gets the record of each selected experiment below which nothing matched, and the reason.
     on_problem : callable, optional
@@ -58,11 +61,13 @@ class Plan:
         transport: Transport,
         *,
         allowed: Allowed | None = None,
+        known: Record | None = None,
         on_empty: Callable[[Record, str], None] | None = None,
         on_problem: Callable[[Record, AnswerError | CannotReachServer], None] | None = None,
     ) -> None:
         self.path = path
         self.allowed = allowed
+        self._known = known if known is not None and known.experiment_id else None
         self._ask = Listings(transport)
         self._on_empty = on_empty or (lambda record, reason: None)
         self._batches = FileBatches(
@@ -89,12 +94,37 @@ class Plan:
             return False
         # an experiment is looked up first: XNAT finds it below any subject of its project, and has
         # routes to its scans only by its id or with the subject
-        return all(step.level != "experiment" for step in above)
+        return self._known is not None or all(step.level != "experiment" for step in above)
 
     def _direct(self) -> Iterator[Record]:
-        parent = named(self.path.steps[:-1])
+        if self._known is None:
+            yield from self._below_named(named(self.path.steps[:-1]))
+            return
+        try:
+            found = list(self._below_named(self._below_known(self._known)))
+        except (NotFound, ServerBroken):
+            # XNAT answers 500 to some that are gone: looking it up tells
+            self._known = None
+            found = list(self.records())
+        yield from found
+
+    def _below_known(self, known: Record) -> Record:
+        """Return the record of what is directly above, which the path names exactly."""
+        steps = self.path.steps[:-1]
+        levels = [step.level for step in steps]
+        inside = named(steps[levels.index("experiment") + 1 :]).to_dict()
+        # the path may have ids where labels are known
+        if known.assessor_id or known.assessor_label:
+            inside.pop("assessor_label", None)
+        if known.resource_id or known.resource_label:
+            inside.pop("resource_label", None)
+        return known.with_values(**inside, fields=())
+
+    def _below_named(self, parent: Record) -> Iterator[Record]:
         step = self.path.steps[-1]
-        if step.level == "file":
+        if step.level == "file" and parent.resource_id:
+            found = iter(sorted(matching(self._ask.files(parent), step), key=order))
+        elif step.level == "file":
             found = self._files(parent.with_values(resource_label=""), self.path.steps[-2], step)
         elif step.level in RESOURCE_LEVELS:
             owner = parent.with_values(direction=direction_of(step))

@@ -53,6 +53,8 @@ class Selection(Bulk, Generic[E]):
         Only what fulfils them.
     criteria_level : str
         ``subject`` or ``experiment``, see :meth:`where`.
+    known : Record, optional
+        What is known of the element that the paths begin with, so that it is not looked up.
 
     Examples
     --------
@@ -66,11 +68,13 @@ class Selection(Bulk, Generic[E]):
         paths: Sequence[Path],
         criteria: Criteria | None = None,
         criteria_level: str = "subject",
+        known: Record | None = None,
     ) -> None:
         self._archive = archive
         self.paths = tuple(paths)
         self.criteria = criteria
         self.criteria_level = criteria_level
+        self._known = known
         self._counted: Counted[E] = Counted()
 
     # -- reading
@@ -101,7 +105,7 @@ class Selection(Bulk, Generic[E]):
     def _plan(self, path: Path, allowed: Allowed | None = None) -> Plan | PrearchivePlan:
         if path.prearchive:
             return PrearchivePlan(path, self._archive)
-        return Plan(path, self._archive.transport, allowed=allowed)
+        return Plan(path, self._archive.transport, allowed=allowed, known=self._known)
 
     def _only(self, levels: Sequence[str], what: str) -> None:
         if any(path.prearchive for path in self.paths):
@@ -231,15 +235,15 @@ class Selection(Bulk, Generic[E]):
             criteria = search.parse(constraints)
         else:
             criteria = search.KeptSearches(self._archive.transport).criteria(template, query)
-        return Selection(self._archive, self.paths, criteria, level)
+        return Selection(self._archive, self.paths, criteria, level, self._known)
 
     def _down(self, level: str, pattern: str) -> Selection[Any]:
         paths = [path.down(level, pattern) for path in self.paths]
-        return Selection(self._archive, paths, self.criteria, self.criteria_level)
+        return Selection(self._archive, paths, self.criteria, self.criteria_level, self._known)
 
     def _exactly(self, level: str, name: str) -> Selection[Any]:
         paths = [path.down(level, Pattern(name, literal=True)) for path in self.paths]
-        return Selection(self._archive, paths, self.criteria, self.criteria_level)
+        return Selection(self._archive, paths, self.criteria, self.criteria_level, self._known)
 
     def subjects(self, id_filter: str = ANY.text) -> Selection[Subject]:
         """Return the subjects below; wildcards match ids and labels."""

@@ -81,6 +81,48 @@ def test_few_requests(costs, tmp_path, call, expected):
     assert costs(lambda client: call(experiment(client), tmp_path))[1] == expected
 
 
+@pytest.mark.parametrize(
+    ("below", "found"),
+    [
+        (lambda e: e.scans(), ["1", "2"]),
+        (lambda e: e.assessors().get("label"), ["A"]),
+        (lambda e: e.scan("1").resources().get("label"), ["R"]),
+        (lambda e: e.scan("2").resources(), []),
+        (lambda e: e.scan("1").resource("R").files(), ["a.txt", "b/c.txt"]),
+        (lambda e: e.assessor("A").resources(), []),
+        (lambda e: e.resources(), []),
+    ],
+)
+def test_what_is_below_a_listed_session_costs_one_request(costs, below, found):
+    session, _ = costs(lambda client: client.select("/projects/P/subjects/S/experiments").first())
+
+    def read(_):
+        result = below(session)
+        return result if isinstance(result, list) else result.get()
+
+    assert costs(read) == (found, 1)
+
+
+def test_what_is_below_a_listed_resource_costs_one_request(costs):
+    def listed(client):
+        return client.select("/projects/P/experiments/E/scans/1/resources").first()
+
+    resource, _ = costs(listed)
+    files, asked = costs(lambda client: list(resource.files("*.txt")))
+    assert asked == 1
+    assert [(file.record.resource_label, file.id()) for file in files] == [
+        ("R", "a.txt"),
+        ("R", "b/c.txt"),
+    ]
+
+
+def test_below_what_is_gone_there_is_nothing(costs):
+    session, _ = costs(lambda client: client.select("/projects/P/subjects/S/experiments").first())
+    assert session.scan("9").resource("R").files().get() == []
+    session.delete()
+    assert session.scans().get() == session.scan("1").resource("R").files().get() == []
+
+
 def test_what_is_known_costs_nothing(costs):
     def known(client):
         element = experiment(client)
