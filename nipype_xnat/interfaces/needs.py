@@ -26,6 +26,7 @@ from ..client import Interface
 from ..cohort import parse_template
 from ..errors import CannotReachServer, NotLoggedIn, XNATError
 from ..records import Record
+from ..select.parallel import in_parallel
 from .query import XNATQuery, outputs_of
 from .sink import XNATSink
 from .source import XNATSource
@@ -79,6 +80,16 @@ class Needs:
     unlisted: set[Record] = field(default_factory=set)
     lacking: list[Lacking] = field(default_factory=list)
 
+    def add(self, more: Needs) -> None:
+        """Take over what others need."""
+        for name, files in more.nodes.items():
+            self.nodes.setdefault(name, []).extend(files)
+        for server, projects in more.projects.items():
+            self.projects.setdefault(server, set()).update(projects)
+        self.archives.update(more.archives)
+        self.unlisted |= more.unlisted
+        self.lacking += more.lacking
+
 
 def needs_of(
     workflow: Workflow,
@@ -100,12 +111,20 @@ def needs_of(
     graph = generate_expanded_graph(workflow._create_flat_graph())
     needs = Needs()
     outputs: dict[Any, dict[str, Any]] = {}
-    for node in networkx.topological_sort(graph):
-        looker = _Looker(needs, node, archive_of)
-        outputs[node] = looker.look(_unknown_inputs(graph, node, outputs))
-        name = looker.name
-        if progress is not None and name in needs.nodes:
-            progress(name, len(needs.nodes[name]))
+    for generation in networkx.topological_generations(graph):
+        # none of them is connected to another one
+        lookers = [
+            _Looker(node, archive_of, _unknown_inputs(graph, node, outputs)) for node in generation
+        ]
+        asking = [looker for looker in lookers if not looker.hands_on]
+        known = dict(zip(asking, in_parallel(_Looker.look, asking), strict=True))
+        for looker in lookers:
+            # running an interface changes the directory of the whole process
+            found, values = known[looker] if looker in known else looker.look()
+            outputs[looker.node] = values
+            needs.add(found)
+            if progress is not None and looker.name in found.nodes:
+                progress(looker.name, len(found.nodes[looker.name]))
     return needs
 
 
@@ -129,40 +148,61 @@ def _unknown_inputs(graph: Any, node: Any, outputs: dict[Any, dict[str, Any]]) -
 
 
 class _Looker:
-    """Looks at one node."""
+    """Looks at one node, whose inputs are given as far as they are known."""
 
-    def __init__(self, needs: Needs, node: Any, archive_of: Callable[[Any], Interface]) -> None:
-        self.needs = needs
+    def __init__(
+        self, node: Any, archive_of: Callable[[Any], Interface], unknown: dict[str, str]
+    ) -> None:
         self.node = node
         self.archive_of = archive_of
+        self.unknown = unknown
         self.name = str(node.itername)
         self.interface = node.interface
+        self.hands_on = isinstance(self.interface, _HANDING_ON)
 
-    def look(self, unknown: dict[str, str]) -> dict[str, Any]:
-        """Note what the node needs; return those of its outputs that are known."""
+    def look(self) -> tuple[Needs, dict[str, Any]]:
+        """Return what the node needs, and those of its outputs that are known."""
+        needs = Needs()
         look = self._way()
-        if look is None:
-            return {}
+        unknown = self.unknown
         if isinstance(self.interface, XNATSink):
             unknown = {name: why for name, why in unknown.items() if name == "project_id"}
-        if unknown:
-            if not isinstance(self.interface, _HANDING_ON):
+        if look is None or unknown:
+            if look is not None and not self.hands_on:
                 for name, why in unknown.items():
-                    self._lack(f"input {name!r}", f"not known before the run: {why}")
-            return {}
-        found: list[dict[str, Any]] = []
+                    self._lack(needs, f"input {name!r}", f"not known before the run: {why}")
+            return needs, {}
         try:
-            for interface in self._elements():
-                found.append(look(interface))
-        except (CannotReachServer, NotLoggedIn):
-            raise
-        except (XNATError, ValueError, traits.TraitError) as error:
-            self._lack(_asked(self.interface), str(error))
-            return {}
-        return self._together(found)
+            elements = list(self._elements())
+        except (ValueError, traits.TraitError) as error:
+            self._lack(needs, _asked(self.interface), str(error))
+            return needs, {}
+        found: list[dict[str, Any]] = []
+        for more, values in self._each(look, elements):
+            needs.add(more)
+            if values is not None:
+                found.append(values)
+        return needs, self._together(found) if len(found) == len(elements) else {}
 
-    def _way(self) -> Callable[[Any], dict[str, Any]] | None:
-        ways: tuple[tuple[Any, Callable[[Any], dict[str, Any]]], ...] = (
+    def _each(
+        self, look: Callable[[Any, Needs], dict[str, Any]], elements: list[Any]
+    ) -> Iterator[tuple[Needs, dict[str, Any] | None]]:
+        """Look at the elements of a node; those that fail give no outputs."""
+
+        def one(interface: Any) -> tuple[Needs, dict[str, Any] | None]:
+            needs = Needs()
+            try:
+                return needs, look(interface, needs)
+            except (CannotReachServer, NotLoggedIn):
+                raise
+            except (XNATError, ValueError, traits.TraitError) as error:
+                self._lack(needs, _asked(interface), str(error))
+                return needs, None
+
+        return map(one, elements) if self.hands_on else in_parallel(one, elements)
+
+    def _way(self) -> Callable[[Any, Needs], dict[str, Any]] | None:
+        ways: tuple[tuple[Any, Callable[[Any, Needs], dict[str, Any]]], ...] = (
             (XNATSource, self._source),
             (XNATQuery, self._query),
             (XNATSink, self._sink),
@@ -214,41 +254,43 @@ class _Looker:
 
     # -- kinds of nodes
 
-    def _source(self, interface: Any) -> dict[str, Any]:
-        archive = self._archive(interface)
+    def _source(self, interface: Any, needs: Needs) -> dict[str, Any]:
+        archive = self._archive(interface, needs)
         looked = interface.look_up(archive)
-        files = self.needs.nodes.setdefault(self.name, [])
+        files = needs.nodes.setdefault(self.name, [])
         files += [(archive, record) for record in looked.records]
         if not looked.listed:
-            self.needs.unlisted.update(looked.records)
-        self._projects(archive, looked.paths, (record.project for record in looked.records))
+            needs.unlisted.update(looked.records)
+        self._projects(needs, archive, looked.paths, (record.project for record in looked.records))
         return {name: value for name, value in looked.identity.items() if isdefined(value)}
 
-    def _query(self, interface: Any) -> dict[str, Any]:
-        archive = self._archive(interface)
+    def _query(self, interface: Any, needs: Needs) -> dict[str, Any]:
+        archive = self._archive(interface, needs)
         found = outputs_of(interface.resolve(archive))
-        self._projects(archive, interface.inputs.templates.values(), found["project_ids"])
+        self._projects(needs, archive, interface.inputs.templates.values(), found["project_ids"])
         return found
 
-    def _sink(self, interface: Any) -> dict[str, Any]:
+    def _sink(self, interface: Any, needs: Needs) -> dict[str, Any]:
         if isdefined(interface.inputs.project_id):
-            self._projects(self._archive(interface), (), [interface.inputs.project_id])
+            self._projects(
+                needs, self._archive(interface, needs), (), [interface.inputs.project_id]
+            )
         return {}
 
-    def _handing_on(self, interface: Any) -> dict[str, Any]:
+    def _handing_on(self, interface: Any, needs: Needs) -> dict[str, Any]:
         try:
             given = interface.run().outputs.trait_get()
         except Exception as error:  # as it would in the run
-            self._lack("its outputs", f"it fails: {error}")
+            self._lack(needs, "its outputs", f"it fails: {error}")
             return {}
         return {name: value for name, value in given.items() if isdefined(value)}
 
-    def _archive(self, interface: Any) -> Interface:
+    def _archive(self, interface: Any, needs: Needs) -> Interface:
         archive = self.archive_of(interface.inputs)
-        return self.needs.archives.setdefault(archive.server, archive)
+        return needs.archives.setdefault(archive.server, archive)
 
-    def _projects(self, archive: Interface, templates: Any, more: Any) -> None:
-        known = self.needs.projects.setdefault(archive.server, set())
+    def _projects(self, needs: Needs, archive: Interface, templates: Any, more: Any) -> None:
+        known = needs.projects.setdefault(archive.server, set())
         known.update(filter(None, more))
         for template in templates:
             for path in parse_template(template):
@@ -256,8 +298,8 @@ class _Looker:
                 if step is not None and step.exact:
                     known.add(step.pattern.text)
 
-    def _lack(self, asked: str, reason: str) -> None:
-        self.needs.lacking.append(Lacking(self.name, asked, reason))
+    def _lack(self, needs: Needs, asked: str, reason: str) -> None:
+        needs.lacking.append(Lacking(self.name, asked, reason))
 
 
 def _asked(interface: Any) -> str:

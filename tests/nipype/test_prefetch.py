@@ -216,6 +216,17 @@ def test_what_is_not_known_and_what_is_not_there_is_told(held, config):
     assert "missing: unknown.absent" in str(result) and "unknown.there" in str(result)
 
 
+def test_elements_of_a_map_node_that_find_nothing_keep_no_other_one_back(held, config):
+    whole = Workflow("mapped", base_dir="work")
+    source = XNATSource(templates={"t1": ONE}, companions=False, config=str(config), scan="1")
+    node = MapNode(source, ["session"], name="source")
+    node.inputs.session = [SESSIONS[0], "NOBODY", SESSIONS[2]]
+    whole.add_nodes([node])
+    result = prefetch(whole)
+    assert (result.fetched, len(result.lacking)) == (2, 1)
+    assert "NOBODY" in result.lacking[0].asked
+
+
 def _fails(label):
     raise KeyError("no such luck")
 
