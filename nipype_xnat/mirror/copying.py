@@ -431,6 +431,10 @@ class _Copy:
         record = place.with_values(direction=resource.direction, resource_label=resource.label)
         files = self.here.files(resource)
         plain = is_plain_label(resource.label) and not resource.label.isdigit()
+        if known is None and not plain and not files:
+            detail = "empty, and its label cannot stand in an address"
+            self._note_part(owner, "resource", resource.label, "left out", detail, session)
+            return
         if known is None and plain and not self.result.dry_run:
             request = Request(
                 "PUT", record.resource.ask(resource.words), accept=frozenset({409}), repeatable=True

@@ -85,6 +85,9 @@ def source(filled, fill, client, tmp_path):
     fill.put(f"{base}/MR1/scans/7", xsiType="xnat:mrScanData", type="a/b, c", quality="unusable")
     fill.file(f"{base}/MR1/scans/7/resources/NIFTI/files/x.nii", b"x", format="F", content="C")
     fill.put("/data/projects/P/subjects/S3/resources/EMPTY", format="NOTHING")
+    scan = client.select.project("P").subject("S1").experiment("MR1").scan("1")
+    scan.resource("NIFTI data").file("a b & ü.nii").put(b"odd", format="A & B", tags="t1,t2")
+    scan.resource("123").file("x/y+z.txt").put(b"digits")
     pull(client.transport, tmp_path / "source", [Wanted("P"), Wanted("Q")])
     return tmp_path / "source"
 
