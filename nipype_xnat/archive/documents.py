@@ -150,12 +150,13 @@ class Writer:
         for path, many in datatype.repeated.items():
             if path in lists and not path.startswith(within):
                 found = [
-                    self._item(many.holds, entry, number)
+                    self.item(many.holds, entry, number)
                     for number, entry in enumerate(lists[path], 1)
                 ]
                 node.children.append((path, many.holds, found))
 
-    def _item(self, holds: str, entry: Item, number: int) -> Node:
+    def item(self, holds: str, entry: Item, number: int) -> Node:
+        """Build the node of one item of a list that holds items of a type."""
         datatype = self.dictionary.get(entry.get(TYPE, holds))
         assert datatype is not None
         node = Node(datatype)
@@ -178,7 +179,7 @@ class Writer:
         found = []
         for number, entry in enumerate(entries, 1):
             if many is not None:
-                found.append(self._item(many.holds, dict(entry), number))
+                found.append(self.item(many.holds, dict(entry), number))
         if many is not None and found:
             node.children.append((path, many.holds, found))
 
@@ -401,7 +402,7 @@ def parse(data: bytes) -> ET.Element:
         depth -= 1
 
     def refuse(*_: Any) -> None:
-        raise Unparsable("DOCTYPE is not allowed")
+        raise Unparsable("DOCTYPE is disallowed")
 
     guard.StartDoctypeDeclHandler = refuse
     guard.StartElementHandler, guard.EndElementHandler = enter, leave

@@ -21,7 +21,7 @@ from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.errors import ArchiveError, Conflict, Forbidden, Invalid
 from nipype_xnat.archive.packed import Member
 from nipype_xnat.archive.people import Person
-from nipype_xnat.archive.prearchive import UNASSIGNED, Arrival, Prearchive, Row, Waiting
+from nipype_xnat.archive.prearchive import DIRECT, UNASSIGNED, Arrival, Prearchive, Row, Waiting
 
 if TYPE_CHECKING:
     from nipype_xnat.archive.archive import Archive
@@ -105,6 +105,7 @@ class Request:
         self.rename = truth(values.get("rename")) is True
         committing = values.get("action", "").lower() == "commit"
         self.commit = handler == SESSION_IMPORTER or self.dest is not None or committing
+        self.direct = handler != SESSION_IMPORTER and truth(values.get("Direct-Archive")) is True
         tolerant = truth(values.get("Ignore-Unparsable"))
         self.tolerant = handler == SESSION_IMPORTER or (
             committing if tolerant is None else tolerant
@@ -178,7 +179,7 @@ class _Receiver:
                 waiting, group, rename=self.request.rename, strict=strict
             )
             waiting = self.prearchive.by_pk(waiting.pk)
-            if self.request.commit:
+            if self.request.commit and not waiting.direct:
                 waiting = build(self.prearchive, waiting)
             if waiting.pk not in {other.pk for other in found}:
                 found.append(waiting)
@@ -245,6 +246,13 @@ class _Receiver:
 
     def _session(self, project: str | None, study: str, first: Instance) -> Waiting:
         given = self._given(project)
+        if self.request.direct and project is not None:
+            found = self._direct(project, study, given["name"] or first.label)
+            if found is not None:
+                return found
+            if self.elements.experiment(project, given["name"] or first.label) is None:
+                given["autoarchive"] = DIRECT
+                return self.prearchive.open(project, first, given)
         for name in ("folder", "timestamp"):
             if given[name] and not re.fullmatch(r"[\w.-]+", given[name]):
                 raise Invalid(f"{given[name]} is no name of a session of the prearchive.")
@@ -259,6 +267,12 @@ class _Receiver:
                 if waiting.project == project and study:
                     return waiting
         return self.prearchive.open(project, first, given)
+
+    def _direct(self, project: str, study: str, name: str) -> Waiting | None:
+        for one in self.prearchive.direct(project):
+            if one.tag == study and one.name == name:
+                return one
+        return None
 
     def _join(self, waiting: Waiting, study: str) -> Waiting:
         if waiting.locked:
@@ -307,6 +321,25 @@ def run(archive: Archive, who: Person, request: Request, members: Sequence[Membe
     return _finish(archive, who, request, sessions)
 
 
+def commit_direct(archive: Archive, who: Person, pk: int) -> None:
+    """Archive a session that goes into the archive itself; when that fails, it waits instead."""
+    with archive.changing(who) as elements:
+        prearchive = Prearchive(elements)
+        build(prearchive, prearchive.by_pk(pk))
+    try:
+        archiving.commit(archive, who, pk, Wish({}, merge=False))
+    except ArchiveError as problem:
+        with archive.changing(who) as elements:
+            prearchive = Prearchive(elements)
+            waiting = prearchive.note(
+                prearchive.by_pk(pk), f"Attempt to direct-archive failed: {problem}"
+            )
+            stamp = waiting.timestamp
+            if prearchive.find(waiting.project, stamp, waiting.folder) is not None:
+                stamp += "_DA"
+            prearchive.update(waiting, autoarchive="Manual", timestamp=stamp)
+
+
 def _finish(
     archive: Archive, who: Person, request: Request, sessions: Sequence[Waiting]
 ) -> list[str]:
@@ -323,6 +356,9 @@ def _finish(
         return [session.url for session in sessions]
     uris = []
     for session in sessions:
+        if session.direct:
+            uris.append(session.url)
+            continue
         merge = request.merge or session.autoarchive not in {None, "Manual"}
         try:
             uris.append(archiving.commit(archive, who, session.pk, request.wish(merge)))

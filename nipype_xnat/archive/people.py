@@ -72,6 +72,27 @@ def person(connection: Connection, login: str) -> Person | None:
     return Person(row["login"], row["pk"], row["admin"])
 
 
+#: the roles of the site that are kept here, beside that of the administrator
+SITE_ROLES = ("CustomFormManager",)
+
+
+def site_roles(connection: Connection, login: str) -> list[str]:
+    """List the roles of the site that an account has, but for the administrator's."""
+    c = s.setting.c
+    scopes = [f"role/{role}" for role in SITE_ROLES]
+    found = sa.select(c.scope).where(c.scope.in_(scopes), c.name == login)
+    return [scope.partition("/")[2] for scope in connection.execute(found).scalars()]
+
+
+def set_site_role(connection: Connection, login: str, role: str, held: bool) -> None:
+    """Give an account a role of the site, or take it away."""
+    c = s.setting.c
+    scope = f"role/{role}"
+    connection.execute(s.setting.delete().where(c.scope == scope, c.name == login))
+    if held:
+        connection.execute(s.setting.insert().values(scope=scope, name=login, value="true"))
+
+
 class Rights:
     """What one person may do, answered for one state of the archive."""
 

@@ -21,6 +21,8 @@ from nipype_xnat.archive.storage.blobs import Blob
 UNASSIGNED = "Unassigned"
 #: what the autoarchive column says, by the project's prearchive code
 CODES = {"0": "Manual", "4": "AutoArchive", "5": "AutoArchiveOverwrite"}
+#: stands instead of one of them for a session that never waits: it goes into the archive itself
+DIRECT = "DirectArchive"
 _QUEUES = ("ARCHIVING", "BUILDING", "DELETING", "MOVING", "SEPARATING")
 _UNDER_WAY = tuple(f"_{name}" for name in (*_QUEUES, "CONFLICT", "RECEIVING"))
 #: the statuses that people may set
@@ -34,6 +36,7 @@ STATUSES = {
     *(f"QUEUED_{name}" for name in _QUEUES),
 }
 _PLACE = re.compile(r"^(?:/data|/REST)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)/?$")
+_IN_PREARCHIVE = s.prearchive.c.autoarchive.is_distinct_from(DIRECT)
 _NAME = re.compile(r"[^A-Za-z0-9_.-]")
 Row = dict[str, Any]
 
@@ -70,7 +73,14 @@ class Waiting:
     @property
     def url(self) -> str:
         """The address by which services name it."""
+        if self.direct:
+            return f"/xapi/direct-archive/{self.project}/{self.tag}/{self.name}"
         return f"/prearchive/projects/{self.project or UNASSIGNED}/{self.timestamp}/{self.folder}"
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is on its way into the archive, and not in the prearchive."""
+        return self.autoarchive == DIRECT
 
     @property
     def locked(self) -> bool:
@@ -198,7 +208,7 @@ class Prearchive:
         """Find a session by its place."""
         c = s.prearchive.c
         same = c.project.is_(None) if project is None else c.project == project
-        found = self._select(same, c.timestamp == stamp, c.folder == folder)
+        found = self._select(same, _IN_PREARCHIVE, c.timestamp == stamp, c.folder == folder)
         return found[0] if found else None
 
     def by_pk(self, pk: int) -> Waiting:
@@ -231,15 +241,21 @@ class Prearchive:
         where: sa.ColumnElement[bool] = c.project.in_(named)
         if None in wanted:
             where = sa.or_(where, c.project.is_(None))
-        return self._select(where)
+        return self._select(_IN_PREARCHIVE, where)
+
+    def direct(self, project: str | None = None) -> list[Waiting]:
+        """List what is on its way into the archive itself, of all projects or of one."""
+        c = s.prearchive.c
+        where = [c.autoarchive == DIRECT]
+        return self._select(*where, *([] if project is None else [c.project == project]))
 
     def everything(self) -> list[Waiting]:
         """List all that waits."""
-        return self._select()
+        return self._select(_IN_PREARCHIVE)
 
     def tagged(self, tag: str) -> list[Waiting]:
         """List the sessions with a study instance UID."""
-        return self._select(s.prearchive.c.tag == tag)
+        return self._select(_IN_PREARCHIVE, s.prearchive.c.tag == tag)
 
     def editable(self) -> list[str | None]:
         """List the projects whose waiting sessions the person may change."""

@@ -77,6 +77,7 @@ SPECIAL = {
     ("GET", "/projects/{project}/searches/{search}"): "read",
     ("PUT", "/projects/{project}/searches/{search}"): "edit",
     ("DELETE", "/projects/{project}/searches/{search}"): "edit",
+    ("DELETE", "/projects/{project}/protocols/{protocol}"): "edit",
     ("GET", "/projects/{project}/pipelines"): "manage",
     ("DELETE", "/projects/{project}/pipelines"): "manage",
     # what comes of them hangs on a pipeline that must be there first

@@ -46,10 +46,20 @@ def _send(client, state, method, path, body=None, headers=None, **more):
     )
 
 
-def _kind(body):
+def _kind(path, body):
     """Say what a body of a request before or after the row is."""
+    if path.startswith("/xapi/custom"):
+        return {"Content-Type": "application/json"}
     xml = isinstance(body, str) and body.startswith("<")
     return {"Content-Type": "text/xml"} if xml else None
+
+
+def _parts(row, state):
+    """Put the names of the state into the parts that are text."""
+    return {
+        name: (part[0], state.fill(part[1]), *part[2:]) if isinstance(part[1], str) else part
+        for name, part in row.files.items()
+    }
 
 
 def _note(answer, state):
@@ -57,6 +67,10 @@ def _note(answer, state):
     kind = answer.headers.get("Content-Type", "")
     if kind.startswith("text/plain"):
         state.names["id"] = answer.text.rpartition("/")[2]
+    elif '"formUUID"' in answer.text:
+        made = next(form for form in answer.json() if form["formUUID"] == state.names["id"])
+        state.names["form"] = made["formUUID"]
+        state.names["row"] = made["appliesToList"][0]["idCustomVariableFormAppliesTo"]
     elif '"alias"' in answer.text:
         token = answer.json()
         state.names["alias"], state.names["secret"] = token["alias"], token["secret"]
@@ -76,7 +90,7 @@ def _run(row, state):
         state.names["session"] = opened.text
     for method, path, *body in row.before:
         sent = body[0] if body else None
-        answer = _send(state.http, state, method, path, sent, _kind(sent))
+        answer = _send(state.http, state, method, path, sent, _kind(path, sent))
         assert answer.status_code < 400, (path, answer.text)
         _note(answer, state)
     client = _client(row, state)
@@ -95,7 +109,7 @@ def _run(row, state):
             allow_redirects=False,
         )
     else:
-        more = {"files": row.files} if row.files else {}
+        more = {"files": _parts(row, state)} if row.files else {}
         answer = _send(client, state, row.method, row.path, body, headers, **more)
     statuses = row.status if isinstance(row.status, tuple) else (row.status,)
     assert answer.status_code in statuses, answer.text

@@ -265,6 +265,30 @@ custom_fields = sa.Table(
     sa.Column("fields", sa.JSON, nullable=False),
 )
 
+form = sa.Table(
+    "form",
+    metadata,
+    sa.Column("pk", sa.Integer, primary_key=True),
+    sa.Column("uuid", sa.Text, nullable=False, unique=True),
+    sa.Column("position", sa.Integer, nullable=False, default=0),
+    sa.Column("definition", sa.JSON, nullable=False),
+    sa.Column("login", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+)
+
+#: what a form is for: a data type, of one project or (project blank) of all
+form_use = sa.Table(
+    "form_use",
+    metadata,
+    sa.Column("pk", sa.Integer, primary_key=True),
+    sa.Column("form_pk", sa.ForeignKey("form.pk", ondelete="CASCADE"), nullable=False),
+    sa.Column("project", sa.Text, nullable=False, default=""),
+    sa.Column("xsi_type", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, default="enabled"),
+    sa.UniqueConstraint("form_pk", "project", "xsi_type"),
+    sqlite_autoincrement=True,
+)
+
 workflow = sa.Table(
     "workflow",
     metadata,

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from werkzeug.wrappers import Response
 
-from nipype_xnat.archive import files
+from nipype_xnat.archive import files, forms
 from nipype_xnat.archive.documents import Reader, parse
 from nipype_xnat.archive.elements import Draft, Element, Elements
 from nipype_xnat.archive.prearchive import Prearchive
@@ -135,8 +135,9 @@ def deleter(find: Finder, what: str) -> Callable[[Call], Response]:
             blobs = files.blobs_below(elements.connection, pks)
             elements.delete(element)
             if element.kind == "project":
+                forms.forget(elements.connection, element.id)
                 prearchive = Prearchive(elements)
-                for waiting in prearchive.of([element.id]):
+                for waiting in (*prearchive.of([element.id]), *prearchive.direct(element.id)):
                     blobs += prearchive.delete(waiting)
         for name in blobs:
             call.archive.blobs.drop(name)

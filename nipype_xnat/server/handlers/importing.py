@@ -41,7 +41,7 @@ def service(call: Call) -> Response:
         raise
     done = "Archive" if any(uri.startswith("/archive") for uri in uris) else "Prearchive"
     _progress(call, listener, "COMPLETED", f"{done}:{';'.join(uris)}")
-    shown = ["/data" + uri for uri in uris]
+    shown = [uri if uri.startswith("/xapi/") else "/data" + uri for uri in uris]
     if call.param("format") == "html":
         return _page(call, shown, "")
     if listener is not None and call.param("src"):

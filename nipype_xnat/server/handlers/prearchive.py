@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from nipype_xnat.archive import archiving, building
+from nipype_xnat.archive import archiving, building, importing
 from nipype_xnat.archive.archiving import Wish
 from nipype_xnat.archive.documents import to_xml
 from nipype_xnat.archive.elements import Elements
@@ -91,6 +91,12 @@ def settle(call: Call) -> None:
     with call.archive.reading(call.person) as elements:
         late = building.idle(Prearchive(elements), before)
     for waiting in late:
+        if waiting.direct:
+            with call.archive.reading(call.person) as elements:
+                mine = Prearchive(elements).may_edit(waiting.project)
+            if mine:
+                importing.commit_direct(call.archive, call.person, waiting.pk)
+            continue
         with call.archive.changing(call.person) as elements:
             prearchive = Prearchive(elements)
             built = building.build(prearchive, prearchive.by_pk(waiting.pk))

@@ -54,8 +54,10 @@ def _refuse_taken(elements: Elements, key: str, wanted: list[str]) -> None:
         raise HttpFailure(409, f"One of '{shown}' is already used by another project.")
 
 
-def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Element:
-    """Make or change a project."""
+def save_project(
+    elements: Elements, call: Call, key: str, draft: Draft, access: str = "protected"
+) -> Element:
+    """Make or change a project; `access` is for a new one of which nothing else is said."""
     connection = elements.connection
     if draft.id is not None and draft.id != key:
         raise HttpFailure(417, "The ID of the document differs from the one of the address.")
@@ -86,8 +88,7 @@ def save_project(elements: Elements, call: Call, key: str, draft: Draft) -> Elem
         element = elements.insert("project", project_type, draft, id=key)
         if elements.who.pk:
             elements.join(key, elements.who.pk, "owner")
-        access = call.param("accessibility") or "protected"
-        elements.set_setting(key, "accessibility", access)
+        elements.set_setting(key, "accessibility", call.param("accessibility") or access)
     else:
         if not elements.rights.can_delete(key):
             raise HttpFailure(403, "User account doesn't have permission to edit this project.")

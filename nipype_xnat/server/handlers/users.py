@@ -104,7 +104,12 @@ def _roles(call: Call) -> Response:
     with call.archive.database.read() as connection:
         rows = connection.execute(sa.select(s.account.c.login).where(s.account.c.admin))
         admins = list(rows.scalars())
-    return xapi_json({_ADMINISTRATOR: admins} if call.rest == "rolemap" else [_ADMINISTRATOR])
+        logins = connection.execute(sa.select(s.account.c.login)).scalars().all()
+        held = {login: people.site_roles(connection, login) for login in logins}
+    if call.rest == "roles":
+        return xapi_json([_ADMINISTRATOR, *people.SITE_ROLES])
+    others = {role: [n for n in held if role in held[n]] for role in people.SITE_ROLES}
+    return xapi_json({_ADMINISTRATOR: admins, **others})
 
 
 def _projects(call: Call) -> Response:
@@ -281,14 +286,20 @@ def _names(call: Call, more: list[str]) -> list[str]:
 def _role(call: Call, name: str, more: list[str]) -> Response:
     if call.method == "GET":
         _mine_only(call, name)
-        return xapi_json([_ADMINISTRATOR] if _account(call, name)["admin"] else [])
+        account = _account(call, name)
+        with call.archive.database.read() as connection:
+            roles = people.site_roles(connection, account["login"])
+        return xapi_json([*([_ADMINISTRATOR] if account["admin"] else []), *roles])
     if not call.person.admin:
         raise HttpFailure(403)
     row = _account(call, name)
     asked = _names(call, more)
-    failed = [role for role in asked if role != _ADMINISTRATOR]
+    failed = [role for role in asked if role not in {_ADMINISTRATOR, *people.SITE_ROLES}]
     if more and failed:
         raise HttpFailure(500, f"There is no role {failed[0]}")
+    with call.archive.database.change() as connection:
+        for role in set(asked) & set(people.SITE_ROLES):
+            people.set_site_role(connection, row["login"], role, call.method == "PUT")
     if _ADMINISTRATOR in asked:
         if call.method == "DELETE" and row["login"] == call.archive.site.admin:
             raise HttpFailure(409, "The first administrator stays one.")
