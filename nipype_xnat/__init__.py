@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from .client import Interface, Select
     from .cohort import Cohort
     from .inspection import Inspector
-    from .interfaces import XNATQuery, XNATSink, XNATSource, cohort_workflow, prefetch
+    from .interfaces import (
+        XNATQuery,
+        XNATSink,
+        XNATSource,
+        cluster_plugin,
+        cohort_workflow,
+        prefetch,
+    )
     from .manage import SearchManager, Users
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "XNATSink",
     "XNATSource",
     "__version__",
+    "cluster_plugin",
     "cohort_workflow",
     "errors",
     "prefetch",
@@ -52,6 +60,7 @@ _HOMES = {
     "XNATQuery": "interfaces",
     "XNATSink": "interfaces",
     "XNATSource": "interfaces",
+    "cluster_plugin": "interfaces",
     "cohort_workflow": "interfaces",
     "prefetch": "interfaces",
 }

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 
 import pytest
+from filelock import FileLock
 
 from support.filler import Filler
 
@@ -18,6 +20,25 @@ def _own_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("NIPYPE_XNAT_CACHE", str(home / "cache"))
     for name in ("NETRC", "NIPYPE_XNAT_CONFIG", "XDG_CACHE_HOME", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id):
+    """Make a folder once for all processes of this test run."""
+    root = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        root = root.parent
+
+    def once(name, make):
+        made, mark = root / f"once-{name}", root / f"once-{name}.made"
+        with FileLock(root / f"once-{name}.lock"):
+            if not mark.exists():
+                shutil.rmtree(made, ignore_errors=True)
+                make(made)
+                mark.touch()
+        return made
+
+    return once
 
 
 @pytest.fixture

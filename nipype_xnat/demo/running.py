@@ -32,9 +32,10 @@ from nipype_xnat.demo import folder
 from nipype_xnat.demo.failures import Failure, listed, reasons
 from nipype_xnat.demo.pool import MultiProcPlugin
 from nipype_xnat.errors import UsageError, XNATError
+from nipype_xnat.interfaces.plugins import CLUSTER_PLUGINS, cluster_plugin
 from nipype_xnat.records import Record
 
-PLUGINS = ("MultiProc", "Linear", "SLURM", "SGE")
+PLUGINS = ("MultiProc", "Linear", *CLUSTER_PLUGINS)
 OVER_80 = "xnat:mrSessionData/AGE > 80"
 
 INTERRUPTED = "Interrupted; run again with the same folder to go on"
@@ -221,6 +222,9 @@ def run(
     _be_quiet(workflow, crashes)
     plugin_args = {"status_callback": progress, **args.plugin_args}
     pool = None
+    if args.plugin in CLUSTER_PLUGINS:
+        plugin_args.setdefault("tell", tell)
+        workflow.config["execution"].setdefault("poll_sleep_duration", 1.0)
     if args.plugin == "MultiProc":
         plugin_args.setdefault("n_procs", max(1, args.processes))
         # what needs little memory first: a sink, before the next subject's computation
@@ -230,7 +234,10 @@ def run(
         pool = MultiProcPlugin(plugin_args, lambda: folder.check_room(work))
     broken = ""
     try:
-        workflow.run(plugin=pool or args.plugin, plugin_args=plugin_args)
+        if args.plugin in CLUSTER_PLUGINS:
+            workflow.run(plugin=cluster_plugin(args.plugin, plugin_args))
+        else:
+            workflow.run(plugin=pool or args.plugin, plugin_args=plugin_args)
     except Exception as error:
         if isinstance(error, XNATError):
             raise

@@ -1,6 +1,7 @@
 """Nipype interfaces: thin layers that read traits, call the core, and set results."""
 
 from .per_session import cohort_workflow
+from .plugins import cluster_plugin
 from .prefetching import Prefetched, prefetch
 from .query import XNATQuery
 from .sink import XNATSink
@@ -11,6 +12,7 @@ __all__ = [
     "XNATQuery",
     "XNATSink",
     "XNATSource",
+    "cluster_plugin",
     "cohort_workflow",
     "prefetch",
 ]

@@ -6,29 +6,7 @@ import pytest
 
 from nipype_xnat import Interface
 from nipype_xnat.errors import XNATError
-
-# Speaks what Nipype's ReconAll says: recon-all -all -i IMAGE -subjid NAME -sd FOLDER
-RECON_ALL = """#!/bin/sh
-set -e
-while [ $# -gt 0 ]; do
-  case "$1" in
-    -i) image=$2; shift ;;
-    -subjid) name=$2; shift ;;
-    -sd) folder=$2; shift ;;
-  esac
-  shift
-done
-case "$name" in ${RECON_ALL_REFUSES:-nobody}*) echo "ERROR: no talairach" >&2; exit 1 ;; esac
-made=$folder/$name
-mkdir -p "$made/mri/orig" "$made/surf" "$made/stats" "$made/scripts"
-cp "$image" "$made/mri/orig/001.mgz"
-echo "$name" > "$made/surf/lh.white"
-echo "$name 1234" > "$made/stats/aseg.stats"
-echo "log of $name" > "$made/scripts/recon-all.log"
-env > "$made/scripts/recon-all.env"
-touch "$made/scripts/recon-all.done"
-echo "$name" >> "$QUICK_BET_LOG"
-"""
+from support.demo_site import RECON_ALL
 
 
 @pytest.fixture

@@ -1,0 +1,360 @@
+"""Nipype's SLURM, SLURMGraph, SGE and SGEGraph for runs whose word can be taken.
+
+Nipype's own plugins run the same nodes in the same jobs; docs/clusters.md says what they do where a
+job vanishes, a scheduler is away or a submission is refused, and what these do instead. They are
+given to a workflow as objects, so nothing of Nipype is changed::
+
+    workflow.run(plugin=cluster_plugin("SLURM", {"sbatch_args": "--time=2:00:00"}))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from traceback import format_exception
+from typing import Any
+
+from nipype import logging
+from nipype.pipeline.engine.utils import load_resultfile
+from nipype.pipeline.plugins.base import DistributedPluginBase, GraphPluginBase
+from nipype.pipeline.plugins.tools import create_pyscript, report_crash
+
+from ..errors import UsageError
+from .schedulers import GridEngine, JobRefused, Scheduler, Slurm
+
+__all__ = ["CLUSTER_PLUGINS", "ClusterGraphPlugin", "ClusterPlugin", "cluster_plugin"]
+
+CLUSTER_PLUGINS: tuple[str, ...] = ("SLURM", "SLURMGraph", "SGE", "SGEGraph")
+"""Names of the plugins, as Nipype has them."""
+
+_log = logging.getLogger("nipype.workflow")
+
+
+def cluster_plugin(
+    name: str, plugin_args: Mapping[str, Any] | None = None
+) -> ClusterPlugin | ClusterGraphPlugin:
+    """Return a plugin, for the argument ``plugin`` of a workflow's ``run``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``CLUSTER_PLUGINS``.
+    plugin_args : mapping
+        ``sbatch_args`` or ``qsub_args`` (words for the submitting program), ``template`` (first
+        lines of a batch script, or a file of them), ``max_jobs``, ``status_callback`` as Nipype's;
+        ``patience``, the seconds that a scheduler may be away (600); ``tell``, a callable that
+        takes a line to be told to a person.
+
+    Raises
+    ------
+    UsageError
+        If there is no such plugin.
+    ConfigurationError
+        If the scheduler's programs are not here.
+    """
+    if name not in CLUSTER_PLUGINS:
+        raise UsageError(
+            f"there is no cluster plugin called {name!r}",
+            advice=f"one of {', '.join(CLUSTER_PLUGINS)}",
+        )
+    scheduler: Scheduler = Slurm() if name.startswith("SLURM") else GridEngine()
+    kind = ClusterGraphPlugin if name.endswith("Graph") else ClusterPlugin
+    return kind(scheduler, dict(plugin_args or {}))
+
+
+class _Jobs:
+    """The jobs of one run: submitted, looked for, and left to nobody.
+
+    Their numbers are also noted in the file ``jobs`` of the batch folder, so that a later run
+    knows those of one that was killed.
+    """
+
+    def __init__(self, scheduler: Scheduler, plugin_args: Mapping[str, Any]) -> None:
+        self.scheduler = scheduler
+        self._args = plugin_args
+        self._patience = float(plugin_args.get("patience", 600))
+        self._tell: Callable[[str], object] = plugin_args.get("tell") or _log.warning
+        self._known: set[int] | None = None
+        self._asked = 0.0
+        self.open: set[int] = set()
+
+    def submit(self, node: Any, pyscript: str, after: Iterable[int] = ()) -> int:
+        """Submit a node's script; wait for a scheduler that is away.
+
+        Raises
+        ------
+        JobRefused
+            If the scheduler is there and does not take it, or was away for too long.
+        """
+        template, arguments = self._words(node)
+        batch = Path(pyscript).with_suffix(".sh")
+        words = [sys.executable, pyscript]
+        batch.write_text(self.scheduler.script(template, words), encoding="utf-8")
+        name = re.sub(r"[^\w.-]", "_", node.fullname)
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                number = self.scheduler.submit(batch, name, arguments, after)
+                break
+            except JobRefused:
+                if self.scheduler.queued() is not None or time.monotonic() > end:
+                    raise
+                self._tell(f"The scheduler does not answer; {node.fullname} waits for it")
+                time.sleep(2)
+        with (batch.parent / "jobs").open("a", encoding="utf-8") as noted:
+            noted.write(f"{number}\n")
+        self.open.add(number)
+        self._known = None
+        return number
+
+    def _words(self, node: Any) -> tuple[str, str]:
+        name = self.scheduler.arguments
+        own = getattr(node, "plugin_args", None) or {}
+        template = str(own.get("template") or self._args.get("template", self.scheduler.template))
+        if "\n" not in template and Path(template).is_file():
+            template = Path(template).read_text(encoding="utf-8")
+        given = [str(self._args.get(name, "")), str(own.get(name, ""))]
+        return template, " ".join(given[1:] if own.get("overwrite") else given)
+
+    def running(self, number: int) -> bool:
+        """Tell whether a job may still run; while the scheduler does not answer, it may."""
+        now = time.monotonic()
+        if self._known is None or now - self._asked > 0.5:
+            self._known, self._asked = self.scheduler.queued(), now
+        if self._known is None or number in self._known:
+            return True
+        self.open.discard(number)
+        return False
+
+    def wait(self, numbers: Iterable[int], pause: float) -> None:
+        """Wait until jobs have ended."""
+        left = set(numbers)
+        while left := {number for number in left if self.running(number)}:
+            time.sleep(pause)
+
+    def wait_for_earlier(self, nodes: Sequence[Any], pause: float) -> None:
+        """Wait for jobs of an earlier run that was ended before they were.
+
+        Two jobs must not work in the folder of one node; and what they do is not lost.
+        """
+        found: set[int] = set()
+        for batch in {_batch_folder(node) for node in nodes}:
+            with contextlib.suppress(OSError, ValueError):
+                found |= {int(word) for word in (batch / "jobs").read_text().split()}
+        while (queued := self.scheduler.queued()) is None and found:
+            time.sleep(pause)
+        if left := found & (queued or set()):
+            self._tell(f"Waiting for jobs of an earlier run; {self._to_cancel(left)}")
+            self.wait(left, pause)
+        for batch in {_batch_folder(node) for node in nodes}:
+            (batch / "jobs").unlink(missing_ok=True)
+
+    def tell_what_is_left(self) -> None:
+        """Say which jobs are in the queue, when this program ends before they do."""
+        with contextlib.suppress(Exception):
+            left = self.open & (self.scheduler.queued() or self.open)
+            if left:
+                self._tell(
+                    "Jobs are left in the queue; the next run waits for them; "
+                    + self._to_cancel(left)
+                )
+
+    def _to_cancel(self, numbers: Iterable[int]) -> str:
+        return f"to end them: {self.scheduler.cancel} {' '.join(map(str, sorted(numbers)))}"
+
+
+class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
+    """Submit a node as soon as it can run: Nipype's SLURM and SGE.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    plugin_args : dict
+        See :func:`cluster_plugin`.
+    """
+
+    def __init__(self, scheduler: Scheduler, plugin_args: dict[str, Any]) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self._jobs = _Jobs(scheduler, plugin_args)
+        self._pending: dict[int, Any] = {}
+        self._refused: dict[int, JobRefused] = {}
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run a workflow's graph; called by Nipype."""
+        try:
+            self._jobs.wait_for_earlier(list(graph.nodes()), _pause(config))
+            super().run(graph, config, updatehash=updatehash)
+        except BaseException:
+            self._jobs.tell_what_is_left()
+            raise
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        if not updatehash:
+            _forget(node)
+        pyscript = create_pyscript(node, updatehash=updatehash)
+        try:
+            number = self._jobs.submit(node, pyscript)
+        except JobRefused as error:
+            # told like any node that fails, so that the others go on
+            number = -1 - len(self._refused)
+            self._refused[number] = error
+        self._pending[number] = node
+        return number
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        if taskid in self._refused:
+            raise self._refused[taskid]
+        if self._jobs.running(taskid):
+            return None
+        node = self._pending[taskid]
+        result = _appeared(node, self._config)
+        if result is None:
+            raise RuntimeError(
+                f"job {taskid} has ended and left no result in {node.output_dir()}: it was "
+                "cancelled or killed, or could not start; what it printed, if anything, is in "
+                f"{_batch_folder(node)}"
+            )
+        if not isinstance(result, dict):
+            return {"result": result, "traceback": None}
+        # the job's own account of its failure: no result, which a later run would take for one
+        for path in _results(node):
+            path.replace(path.with_name("crashstore.pklz"))
+        return result
+
+    def _clear_task(self, taskid: int) -> None:
+        self._pending.pop(taskid, None)
+
+    def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
+        if result is not None and isinstance(result["traceback"], str):
+            # Nipype appends lines to it, which a text does not take
+            result = {**result, "traceback": result["traceback"].splitlines(keepends=True)}
+        return super()._report_crash(node, result=result)
+
+
+class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
+    """Submit all nodes at once, then wait for them: Nipype's SLURMGraph and SGEGraph.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    plugin_args : dict
+        See :func:`cluster_plugin`.
+    """
+
+    def __init__(self, scheduler: Scheduler, plugin_args: dict[str, Any]) -> None:
+        callback = plugin_args.get("status_callback")
+        # Nipype's base class would say that it is not supported
+        super().__init__({k: v for k, v in plugin_args.items() if k != "status_callback"})
+        self._status_callback = callback
+        self._jobs = _Jobs(scheduler, plugin_args)
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run a workflow's graph; called by Nipype."""
+        try:
+            self._jobs.wait_for_earlier(list(graph.nodes()), _pause(config))
+            super().run(graph, config, updatehash=updatehash)
+        except BaseException:
+            self._jobs.tell_what_is_left()
+            raise
+
+    def _submit_graph(
+        self, pyfiles: list[str], dependencies: dict[int, list[int]], nodes: list[Any]
+    ) -> None:
+        numbers: dict[int, int] = {}
+        reasons: dict[int, str] = {}
+        for index, node in enumerate(nodes):
+            if any(before in reasons for before in dependencies[index]):
+                reasons[index] = ""
+                continue
+            if node.interface.always_run:
+                _drop_results(node)  # what else is out of date shows by its hash afterwards
+            before = [numbers[one] for one in dependencies[index]]
+            try:
+                numbers[index] = self._jobs.submit(node, pyfiles[index], before)
+            except JobRefused as error:
+                reasons[index] = str(error)
+                self._report(node, reasons[index])
+        self._jobs.wait(numbers.values(), _pause(self._config))
+        for index, node in enumerate(nodes):
+            if index in reasons:
+                continue
+            if any(before in reasons for before in dependencies[index]):
+                reasons[index] = ""  # the reason is told once
+            elif problem := self._problem_of(node, numbers[index]):
+                reasons[index] = problem
+            elif self._status_callback:
+                self._status_callback(node, "end")
+        told = [f"{nodes[index].fullname}: {why}" for index, why in reasons.items() if why]
+        if told:
+            raise RuntimeError("\n".join([f"{len(told)} failed", *told]))
+
+    def _problem_of(self, node: Any, number: int) -> str:
+        """Say why a node has no result that stands; empty if it has one."""
+        result = _appeared(node, self._config)
+        cached = updated = False
+        with contextlib.suppress(Exception):
+            cached, updated = node.is_cached()
+        if result is not None and cached and updated:
+            return ""
+        failed = getattr(getattr(result, "runtime", None), "traceback", None)
+        if failed and not (cached and updated):
+            # its job has written the crash file
+            if self._status_callback:
+                self._status_callback(node, "exception")
+            return str(failed).strip().rpartition("\n")[2]
+        problem = (
+            f"job {number} has ended and left no result that stands in {node.output_dir()}: it "
+            "failed early, was cancelled or killed, or could not start; what it printed, if "
+            f"anything, is in {_batch_folder(node)}"
+        )
+        self._report(node, problem)
+        return problem
+
+    def _report(self, node: Any, problem: str) -> None:
+        if self._status_callback:
+            self._status_callback(node, "exception")
+        report_crash(node, traceback=format_exception(RuntimeError(problem)))
+
+
+def _pause(config: Any) -> float:
+    return float(config["execution"]["poll_sleep_duration"])
+
+
+def _batch_folder(node: Any) -> Path:
+    """Return where Nipype puts the scripts of a node."""
+    whole, _, rest = str(node.fullname).partition(".")
+    return Path(node.base_dir, whole, "batch") if rest else Path(node.base_dir, "batch")
+
+
+def _results(node: Any) -> list[Path]:
+    return sorted(Path(node.output_dir()).glob("result_*.pklz"))
+
+
+def _appeared(node: Any, config: Any) -> Any:
+    """Return what a node's job left, which a shared file system may show late; None if nothing."""
+    end = time.monotonic() + float(config["execution"]["job_finished_timeout"])
+    while True:
+        if found := _results(node):
+            with contextlib.suppress(EOFError, OSError):
+                return load_resultfile(found[0])
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.5)
+
+
+def _forget(node: Any) -> None:
+    """Remove the result that a job shall make anew, so that none but that job's can be found."""
+    with contextlib.suppress(Exception):
+        cached, updated = node.is_cached()
+        if cached and updated and not node.interface.always_run:
+            return
+    _drop_results(node)
+
+
+def _drop_results(node: Any) -> None:
+    for path in _results(node):
+        path.unlink(missing_ok=True)

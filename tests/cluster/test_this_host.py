@@ -1,0 +1,38 @@
+"""The same cohort through MultiProc, and the search that the other modules rely on."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import subprocess
+import sys
+
+from support.clusters import cohort, leaks
+from support.clusters.daemons import until
+from support.clusters.law import HEADS
+
+
+def test_multiproc_gives_what_a_linear_run_gives(site, linear):
+    code, said = cohort.run(site, "MultiProc", {"n_procs": 2})
+    assert code == 0, said
+    assert site.computed() == HEADS
+    assert cohort.state(site) == linear
+
+
+def test_the_search_finds_what_was_hidden_on_purpose(tmp_path):
+    word = "s3cret w0rd/of+jane"
+    wanted = leaks.forms(word, "jane")
+    (tmp_path / "in").mkdir()
+    plain, packed, quoted = (tmp_path / "in" / name for name in ("plain", "packed.pklz", "quoted"))
+    plain.write_text(f"password={word}")
+    packed.write_bytes(gzip.compress(pickle.dumps({"environ": {"PWD": word}})))
+    quoted.write_text("http://jane:s3cret%20w0rd/of%2Bjane@server")
+    assert set(leaks.files_with(wanted, [tmp_path], [])) == {plain, packed, quoted}
+    assert leaks.files_with(wanted, [tmp_path], [tmp_path / "in"]) == []
+    shell = [sys.executable, "-c", "import time; time.sleep(60)", word]
+    with subprocess.Popen(shell) as process:
+        try:
+            with leaks.Watch(lambda: "nothing") as watch:
+                until(lambda: watch.shown(wanted), "a word on a command line")
+        finally:
+            process.kill()
