@@ -338,6 +338,12 @@ def _read(name: str) -> Any:
     return json.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
 
 
+def standard() -> dict[str, Any]:
+    """Read the document of the standard dictionary, to which others are added."""
+    document: dict[str, Any] = _read("datatypes.json")
+    return document
+
+
 @lru_cache(maxsize=8)
 def load(extra: tuple[Path, ...] = ()) -> Dictionary:
     """Read the standard dictionary and a site's own files: JSON, or XML Schema (``.xsd``).
@@ -347,7 +353,7 @@ def load(extra: tuple[Path, ...] = ()) -> Dictionary:
     Invalid
         When a site's file is not a dictionary; the message names the file.
     """
-    documents = [_read("datatypes.json")]
+    documents = [standard()]
     built = Dictionary(documents)
     for path in extra:
         try:

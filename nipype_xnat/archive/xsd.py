@@ -160,7 +160,29 @@ def read(path: Path) -> dict[str, Any]:
     ValueError
         When it is no XML, or its namespace has no prefix.
     """
-    data = path.read_bytes()
+    folder = path.parent.name if path.parent.parent.name == "schemas" else path.stem
+    return parse(path.read_bytes(), f"{folder}/{path.stem}")
+
+
+def parse(data: bytes, place: str) -> dict[str, Any]:
+    """Read the text of a schema.
+
+    Parameters
+    ----------
+    data : bytes
+    place : str
+        What it is called on its server: ``folder/name``, or one name for both.
+
+    Returns
+    -------
+    dict
+        A data dictionary.
+
+    Raises
+    ------
+    ValueError
+        When it is no XML, or its namespace has no prefix.
+    """
     try:
         spaces: dict[str, str] = dict(
             pair
@@ -169,9 +191,9 @@ def read(path: Path) -> dict[str, Any]:
         reader = _Reader(ET.fromstring(data), spaces)  # noqa: S314
     except ET.ParseError as error:
         raise ValueError(f"it is no XML: {error}") from error
-    folder = path.parent.name if path.parent.parent.name == "schemas" else path.stem
+    folder, _, name = place.partition("/")
     return {
         "namespaces": {reader.prefix: reader.root.get("targetNamespace")},
-        "schemas": {reader.prefix: f"{folder}/{path.stem}"},
+        "schemas": {reader.prefix: f"{folder}/{name or folder}"},
         "types": reader.read(),
     }

@@ -10,10 +10,10 @@ from xml.sax.saxutils import unescape
 
 import sqlalchemy as sa
 
-from ..archive import datatypes
 from ..archive.storage import schema as s
 from ..archive.storage.database import Database
 from .lists import spelt
+from .types import types_in
 
 __all__ = ["Held", "HeldFile", "HeldResource", "Holdings"]
 
@@ -78,7 +78,7 @@ class Holdings:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._database = Database(state / "archive.sqlite", read_only=True)
-        self._dictionary = datatypes.load()
+        self._dictionary = types_in(state)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..address import Address
-from ..archive.datatypes import DataType, Dictionary
+from ..archive.datatypes import DataType
 from ..errors import AnswerError, NotFound
 from ..records import Record
 from ..select import grammar
@@ -30,6 +30,7 @@ Tick = Callable[[str, int], object]
 Owners = dict[str, tuple[str, str | None]]
 """Owning project and label there of what is shared, by id."""
 
+_SUBJECT_ASSESSOR = "xnat:subjectAssessorData"
 _SESSION = "xnat:imageSessionData"
 _SCAN = "xnat:imageScanData"
 _RECON = "xnat:reconstructedImageData"
@@ -91,11 +92,6 @@ class ProjectLists:
         self._tick = tick or (lambda what, count: None)
         self._ask = Columns(transport)
         self._project = Address.of("data", "projects", wanted.project)
-
-    @property
-    def dictionary(self) -> Dictionary:
-        """The data types that are known here."""
-        return self.writer.dictionary
 
     def write(self) -> None:
         """List everything and write it.
@@ -215,7 +211,7 @@ class ProjectLists:
         foreign = self._foreign("experiments", "xnat:experimentData")
         types: set[str] = set()
         for row in rows:
-            xsi_type = row.get("xsiType", "xnat:subjectAssessorData")
+            xsi_type = row.get("xsiType", _SUBJECT_ASSESSOR)
             subject = None
             if "subject_ID" in row:
                 # its session may be shared into this project without the subject itself
@@ -229,8 +225,16 @@ class ProjectLists:
             self._write_experiment(xsi_type, row, foreign, subject_pk=subject)
             types.add(xsi_type)
         self._tick("experiments", self._count("experiment"))
+        sessions = self._unknown_sessions(types)
         for xsi_type in sorted(types):
-            self._write_details((self._project / "experiments").ask(xsiType=xsi_type), xsi_type)
+            self._write_details(xsi_type, _SESSION if xsi_type in sessions else _SUBJECT_ASSESSOR)
+
+    def _unknown_sessions(self, types: set[str]) -> set[str]:
+        """Return which types are image sessions, where some are not known here."""
+        if all(self.writer.types.dictionary.get(name) for name in types):
+            return set()
+        address = (self._project / "experiments").ask(xsiType=_SESSION)
+        return {row.get("xsiType", "") for row in self._ask.table(address, ["ID", "xsiType"])}
 
     def _write_experiment(
         self, xsi_type: str, row: dict[str, str], foreign: Owners, **place: int | None
@@ -238,11 +242,10 @@ class ProjectLists:
         times = _times("xnat:experimentData", row)
         self._seen("experiment", xsi_type, row, foreign, times, date=row.get("date"), **place)
 
-    def _write_details(self, address: Address, xsi_type: str) -> None:
+    def _write_details(self, xsi_type: str, general: str) -> None:
         """Write the fields of all experiments of one type."""
-        datatype = self.dictionary.get(xsi_type)
-        if datatype is None:
-            return
+        datatype = self.writer.types.stand_in(xsi_type, general)
+        address = (self._project / "experiments").ask(xsiType=xsi_type)
         for rows in self._ask.tables(address, ["ID"], _paths(datatype)):
             for row in rows:
                 self._write_fields(self.writer.key("experiment", row.get("ID", "")), datatype, row)
@@ -282,9 +285,7 @@ class ProjectLists:
                     **_times(general, row),
                 )
         for xsi_type in sorted(types):
-            datatype = self.dictionary.get(xsi_type)
-            if datatype is None:
-                continue
+            datatype = self.writer.types.stand_in(xsi_type, general)
             id_of = f"{xsi_type}/ID"
             for rows in self._ask.tables(address, ["ID", id_of], _paths(datatype)):
                 for row in rows:
@@ -308,7 +309,7 @@ class ProjectLists:
             types.add(xsi_type)
             self._write_experiment(xsi_type, row, foreign, session_pk=session)
         for xsi_type in sorted(types):
-            self._write_details((self._project / "experiments").ask(xsiType=xsi_type), xsi_type)
+            self._write_details(xsi_type, _ASSESSOR)
 
     def _write_fields(self, pk: int | None, datatype: DataType, row: dict[str, str]) -> None:
         given = {
@@ -446,9 +447,7 @@ class ProjectLists:
         return (experiment if level == "experiment" else subject) in ids
 
     def _type(self, name: str) -> DataType:
-        found = self.dictionary.get(name)
-        assert found is not None
-        return found
+        return self.writer.types.require(name)
 
     def _count(self, what: str) -> int:
         return self.writer.count(what)

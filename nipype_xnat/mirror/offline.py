@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..address import Address
-from ..archive import Archive, Site
+from ..archive import Archive
 from ..errors import NotFound, NotInMirror, XNATError
 from ..records import Record
 from ..transport import Answer, Request, Transport
@@ -26,6 +26,7 @@ from .folder import Contents, Folder
 from .inside import Inside
 from .outbox import Change, Entry, Files, Outbox
 from .overlay import Overlay
+from .types import site_of
 
 __all__ = ["OfflineTransport"]
 
@@ -114,7 +115,7 @@ class OfflineTransport:
     def _opened(self) -> Inside:
         with self._lock:
             if self._reader is None:
-                archive = Archive(self._place, Site(), read_only=True)
+                archive = Archive(self._place, site_of(self._place), read_only=True)
                 self._reader = Inside(archive, self.server, self.account)
             return self._reader
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ..archive import Archive, Site
+from ..archive import Archive
 from ..archive.storage.blobs import Blobs
 from ..transport.lifetime import at_exit
 from .inside import Inside
+from .types import site_of
 
 __all__ = ["MADE_HERE", "Overlay"]
 
@@ -41,7 +42,7 @@ class Overlay(Inside):
         self._root = Path(tempfile.mkdtemp(prefix="nipype_xnat-"))
         shutil.copyfile(state / "archive.sqlite", self._root / "archive.sqlite")
         (self._root / "archive.sqlite").chmod(0o600)
-        site = Site(site_id=f"OFFLINE-{secrets.token_hex(4)}", durable=False)
+        site = site_of(state, site_id=f"OFFLINE-{secrets.token_hex(4)}", durable=False)
         archive = Archive(self._root, site)
         archive.blobs = _Layered(self._root, state / "files")
         with archive.database.change() as connection:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from .. import search, transfer
 from ..address import Address
-from ..archive import datatypes
 from ..cohort import find_files, parse_template
 from ..errors import AnswerError, SelectSyntaxError, UsageError
 from ..records import Record
@@ -20,6 +19,7 @@ from .folder import Contents, Folder, Wanted
 from .fresh import Fresh
 from .lists import ProjectLists, Tick
 from .offline import OfflineTransport
+from .types import Types
 from .writer import writing
 
 __all__ = ["Pulled", "pull"]
@@ -58,6 +58,9 @@ class Pulled:
         Files whose bytes are not held any longer, and how many bytes they had.
     failed : list of (str, str)
         Places of the files that did not come, and why. Pull again to get them.
+    unread : dict of str to str
+        Types of the site's own whose schema the server does not show (or that is not understood),
+        and the more general types whose fields are held of their elements.
     dry_run : bool
     """
 
@@ -68,6 +71,7 @@ class Pulled:
     removed: int = 0
     freed: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
 
     def __str__(self) -> str:
@@ -79,6 +83,10 @@ class Pulled:
             f"({self.freed} bytes), {len(self.failed)} failed"
         )
         lines += [f"failed: {place}: {reason}" for place, reason in self.failed]
+        lines += [
+            f"{name}: only the fields of {general} are held, the schema of the server is not known"
+            for name, general in sorted(self.unread.items())
+        ]
         return "\n".join(lines)
 
 
@@ -182,6 +190,7 @@ class _Pull:
         self.dry_run = dry_run
         self.connections = connections
         self.progress = progress
+        self.types = Types.of_server(transport)
 
     def run(self, tick: Tick | None) -> Pulled:
         name, place = self.folder.new_state()
@@ -189,7 +198,7 @@ class _Pull:
         try:
             self._list(place, tick)
             old = self.folder.state(self.contents.state) if self.contents.state else None
-            result = Pulled(compare(old, place), dry_run=self.dry_run)
+            result = Pulled(compare(old, place), unread=self.types.unread, dry_run=self.dry_run)
             self._fetch_all(name, place, result)
             if not self.dry_run:
                 self._publish(name)
@@ -201,7 +210,7 @@ class _Pull:
         return result
 
     def _list(self, place: Path, tick: Tick | None) -> None:
-        with writing(place, datatypes.load()) as writer:
+        with writing(place, self.types) as writer:
             for one in self.contents.projects:
                 allowed = None
                 if one.criteria:
@@ -243,7 +252,7 @@ class _Pull:
         finally:
             listed.close()
         if unnamed:
-            with writing(place, datatypes.load()) as writer:
+            with writing(place, self.types) as writer:
                 for record in unnamed:
                     writer.blob(record, record.digest)
 

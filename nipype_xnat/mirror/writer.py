@@ -18,11 +18,12 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 
 from ..archive import values
-from ..archive.datatypes import DataType, Dictionary
+from ..archive.datatypes import DataType
 from ..archive.errors import Invalid
 from ..archive.storage import schema as s
 from ..archive.storage.database import Database
 from ..records import Record
+from .types import Types
 
 __all__ = ["Writer", "writing"]
 
@@ -53,13 +54,13 @@ class Writer:
     Parameters
     ----------
     connection : Connection
-    dictionary : Dictionary
+    types : Types
         The data types that the state knows.
     """
 
-    def __init__(self, connection: Connection, dictionary: Dictionary) -> None:
+    def __init__(self, connection: Connection, types: Types) -> None:
         self.connection = connection
-        self.dictionary = dictionary
+        self.types = types
         self._keys: dict[tuple[object, ...], int] = {}
         self._numbers: set[int] = set()
         self._next = _OWN_NUMBERS
@@ -244,8 +245,8 @@ class Writer:
 
 
 @contextmanager
-def writing(folder: Path, dictionary: Dictionary) -> Iterator[Writer]:
-    """Write the database of a state in one transaction.
+def writing(folder: Path, types: Types) -> Iterator[Writer]:
+    """Write the database of a state in one transaction, and its types.
 
     Afterwards it is one plain file, which can be read where nothing may be written.
     """
@@ -253,9 +254,10 @@ def writing(folder: Path, dictionary: Dictionary) -> Iterator[Writer]:
     database = Database(path, durable=False)
     try:
         with database.change() as connection:
-            writer = Writer(connection, dictionary)
+            writer = Writer(connection, types)
             yield writer
             writer.flush()
+        types.write(folder)
     finally:
         database.close()
     plain = sqlite3.connect(path)
