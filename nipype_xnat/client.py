@@ -19,6 +19,7 @@ from .search import Search
 from .select import grammar
 from .select.elements import Element, Experiment, Project, element_of
 from .select.grammar import Path
+from .select.identity import name_given
 from .select.matching import named
 from .select.prearchive_elements import PrearchiveSession
 from .select.selection import Selection
@@ -355,7 +356,7 @@ class Select:
     def __init__(self, archive: Interface) -> None:
         self._archive = archive
 
-    def __call__(self, datatype_or_path: str, columns: Sequence[str] = ()) -> Any:
+    def __call__(self, datatype_or_path: str, columns: str | Sequence[str] = ()) -> Any:
         """Select elements by path, or rows of a data type.
 
         Parameters
@@ -363,7 +364,7 @@ class Select:
         datatype_or_path : str
             A path (see :mod:`nipype_xnat.select.grammar`) or a data type such as
             ``xnat:subjectData``.
-        columns : sequence of str
+        columns : str or sequence of str
             For a data type: fields, each with its data type; by default all that can be searched.
 
         Returns
@@ -377,13 +378,19 @@ class Select:
             Before any request.
         """
         text = datatype_or_path
+        if not isinstance(text, str):
+            raise UsageError(
+                f"{text!r} is neither a path nor a data type",
+                advice="give one text, such as '/projects' or 'xnat:subjectData'",
+            )
         for entry in ("/data", "/REST"):
             if text == entry or text.startswith(f"{entry}/"):
                 text = text[len(entry) :]
         if not text.strip("/"):
             return self
         if not text.startswith("/") and ":" in text.split("/")[0].split("[")[0]:
-            return Search(self._archive, text, columns)
+            names = (columns,) if isinstance(columns, str) else columns
+            return Search(self._archive, text, names)
         words = text.strip("/").split("/")
         if words[0] in ("tag", "tags"):
             return self.tag(words[1]) if len(words) > 1 else self.tags()
@@ -415,9 +422,10 @@ class Select:
         """Return the projects that the account may see; wildcards match their IDs."""
         return Selection(self._archive, [Path().down("project", id_filter)])
 
-    def project(self, name: str) -> Project:
+    def project(self, name: str | int) -> Project:
         """Return one project; nothing is asked."""
-        element = self._element(Path().down("project", grammar.Pattern(name, literal=True)))
+        pattern = grammar.Pattern(name_given("project", name), literal=True)
+        element = self._element(Path().down("project", pattern))
         assert isinstance(element, Project)
         return element
 
@@ -425,9 +433,10 @@ class Select:
         """Return the imaging sessions of all projects; wildcards match ids and labels."""
         return Selection(self._archive, [Path().down("experiment", id_filter)])
 
-    def experiment(self, name: str) -> Experiment:
+    def experiment(self, name: str | int) -> Experiment:
         """Return one experiment by its id (labels are not unique in an archive)."""
-        element = self._element(Path().down("experiment", grammar.Pattern(name, literal=True)))
+        pattern = grammar.Pattern(name_given("experiment", name), literal=True)
+        element = self._element(Path().down("experiment", pattern))
         assert isinstance(element, Experiment)
         return element
 

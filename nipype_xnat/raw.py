@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from collections.abc import Iterator, Mapping
+from http.client import responses
+from pathlib import Path as LocalPath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +37,16 @@ class Reply:
         self.status_code = answer.status
         self.headers = answer.headers
         self.url = f"{answer.server}{answer.request.address}"
+
+    @property
+    def reason(self) -> str:
+        """The words that belong to the status."""
+        return responses.get(self.status_code, "")
+
+    @property
+    def request(self) -> Request:
+        """What was asked, without the account."""
+        return self._answer.request
 
     @property
     def ok(self) -> bool:
@@ -68,6 +81,15 @@ class Reply:
         while chunk := stream.read(chunk_size):
             yield chunk
 
+    def iter_lines(self) -> Iterator[bytes]:
+        """Yield the body line by line, without what ends the lines."""
+        rest = b""
+        for chunk in self.iter_content():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.removesuffix(b"\r") for line in lines)
+        if rest:
+            yield rest
+
     def raise_for_status(self) -> None:
         """Raise the error of this package that fits a status of 400 or above."""
         from .transport.refusals import checked
@@ -83,6 +105,15 @@ class Reply:
     def close(self) -> None:
         """Give the connection back."""
         self._answer.close()
+
+    def __enter__(self) -> Reply:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __bool__(self) -> bool:
+        return self.ok
 
     def __repr__(self) -> str:
         return f"<Reply [{self.status_code}]>"
@@ -108,7 +139,9 @@ class RawRequests:
             Path below the server's address, with or without a query: ``/data/projects``.
         **options
             ``params`` and ``headers``, mappings; ``data`` (bytes, text, a file that is open, or a
-            mapping for a form), ``json``, ``timeout`` (without effect); ``stream``.
+            mapping for a form), ``json``, ``files`` (a mapping of field names to files, for a form
+            with files: open ones, bytes, or pairs of name and content), ``timeout`` (without
+            effect), ``stream``.
         """
         return self._send("GET", uri, options)
 
@@ -164,16 +197,23 @@ class RawRequests:
         return found
 
     def _send(self, method: str, uri: str, options: dict[str, Any]) -> Reply:
-        known = {"params", "headers", "data", "json", "stream", "timeout"}
-        unknown = sorted(set(options) - known)
+        known = ("params", "headers", "data", "json", "files", "stream", "timeout")
+        unknown = sorted(set(options) - set(known))
         if unknown:
-            raise UsageError(f"a request has no {', '.join(unknown)}", advice=str(sorted(known)))
+            raise UsageError(
+                f"{', '.join(unknown)} cannot be given with one request",
+                advice=f"what can be given is {', '.join(known)}; account, proxy and certificates "
+                "belong to the Interface",
+            )
         address = Address.parse(uri).ask(options.get("params") or {})
         headers = dict(options.get("headers") or {})
         kind = next(
             (headers.pop(name) for name in list(headers) if name.lower() == "content-type"), ""
         )
-        body = _body(options.get("data"), options.get("json"), kind)
+        if options.get("files"):
+            body: Body | None = _form(options.get("data") or {}, options["files"])
+        else:
+            body = _body(options.get("data"), options.get("json"), kind)
         request = Request(method, address, body, headers, accept=_REFUSALS, fresh=True)
         return Reply(self.transport.send(request), stream=bool(options.get("stream")))
 
@@ -191,3 +231,34 @@ def _body(data: Any, document: Any, kind: str) -> Body | None:
     if hasattr(data, "read"):
         return Body.of_bytes(data.read(), kind or "application/octet-stream")
     raise UsageError(f"a {type(data).__name__} cannot be the body of a request")
+
+
+def _form(values: Mapping[str, Any], files: Mapping[str, Any]) -> Body:
+    """Put values and files into one form, as a browser sends it."""
+    boundary = secrets.token_hex(16)
+    parts = [(f'name="{_quoted(name)}"', _raw(str(value))) for name, value in values.items()]
+    for name, given in files.items():
+        called, content = given[:2] if isinstance(given, tuple) else (_name_of(given, name), given)
+        head = f'name="{_quoted(name)}"; filename="{_quoted(called)}"'
+        parts.append((f"{head}\r\nContent-Type: application/octet-stream", _raw(content)))
+    text = b"".join(
+        f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + raw + b"\r\n"
+        for head, raw in parts
+    )
+    return Body.of_bytes(
+        text + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+    )
+
+
+def _name_of(file: Any, otherwise: str) -> str:
+    name = getattr(file, "name", None)
+    return LocalPath(name).name if isinstance(name, str) else otherwise
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _raw(content: Any) -> bytes:
+    found = content.read() if hasattr(content, "read") else content
+    return found.encode() if isinstance(found, str) else bytes(found)

@@ -18,6 +18,8 @@ __all__ = ["Field", "Fields"]
 
 # a name as the engine's display fields have it; others may be xpaths, which no listing names
 _DISPLAY = re.compile(r"[A-Z][A-Z0-9_]*(=.*)?")
+# how alike two names are of which one is taken for the other, misspelt (AGEE, LABLE)
+_MISSPELT = 0.8
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ class Fields:
         """Check a search before it is sent.
 
         XNAT answers 500 to a criterion about a field that it does not know, and drops such a column
-        without a word. Names with small letters may be xpaths, which no listing names; they pass.
+        without a word. It lists only what its search pages offer, though, and knows more: xpaths in
+        any case, ``XNAT_COL_...``, and display fields such as ``LABEL`` of sessions. So only what
+        looks like a listed field and is none is refused here; the server judges the rest.
 
         Raises
         ------
@@ -158,12 +162,14 @@ class Fields:
         if not _DISPLAY.fullmatch(field) or field == "ID":
             return
         plain = field.partition("=")[0]
-        if any(plain == one.name.partition("=")[0] for one in known):
+        listed = [one.name.partition("=")[0] for one in known]
+        near = _nearest(plain, listed, cutoff=_MISSPELT)
+        if not near or plain in listed or plain.startswith("XNAT_COL_"):
             return
         raise CriteriaError(
             f"the server's data type {datatype} has no field {field!r}",
             server=self._transport.server,
-            advice=self.suggestion(name) or f"see inspect.datatypes({datatype!r})",
+            advice=f"did you mean {datatype}/{near}?",
         )
 
     def suggestion(self, name: str) -> str:
@@ -184,7 +190,7 @@ def _split(name: str) -> tuple[str, str, str]:
     return (found[1], found[2], found[3]) if found else (name, "", "")
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def _nearest(word: str, known: Sequence[str], cutoff: float = 0.5) -> str:
     folded = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), list(folded), 1, cutoff=0.5)
+    near = get_close_matches(word.lower(), list(folded), 1, cutoff=cutoff)
     return folded[near[0]] if near else ""

@@ -85,7 +85,7 @@ class Attributes:
             column = next((word for word in _headers(name) if word in known), None)
             if column is None:
                 raise BadRequest(
-                    f"the archive knows no field {name!r} of a {self._level}",
+                    f"the archive knows no field {name!r} of {_a(self._level)}",
                     server=self._transport.server,
                     advice="give an xpath, such as xnat:subjectData/demographics[@xsi:type="
                     "xnat:demographicData]/age",
@@ -166,6 +166,10 @@ class Attributes:
             server=self._transport.server,
             asked=str(address),
         )
+
+
+def _a(level: str) -> str:
+    return f"{'an' if level[0] in 'aeiou' else 'a'} {level}"
 
 
 def _is_of_session(row: Row, record: Record) -> bool:

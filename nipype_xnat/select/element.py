@@ -16,7 +16,7 @@ from .attributes import Attributes
 from .documents import namespaces_of, with_label
 from .fields import by_level
 from .grammar import Path, Pattern, Step
-from .identity import ancestor, children_of, levels_of, name_in_path
+from .identity import ancestor, children_of, levels_of, name_given, name_in_path
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -455,8 +455,9 @@ class Element:
     def _select(self, level: str, pattern: str) -> Selection[Any]:
         return Selection(self._archive, [self.path.down(level, pattern)], known=self._record)
 
-    def _element(self, level: str, **names: str) -> Any:
-        return self._made(level, self._record.with_values(fields=(), **names))
+    def _element(self, level: str, **names: str | int) -> Any:
+        spelt = {key: name_given(level, value) for key, value in names.items()}
+        return self._made(level, self._record.with_values(fields=(), **spelt))
 
     def _made(self, level: str, record: Record) -> Any:
         from .elements import element_of  # the classes of all levels, which are made of this one

@@ -53,7 +53,7 @@ class Project(ProjectSettings, WithDefinitions, WithResources):
         """Return the project's subjects; wildcards match ids and labels."""
         return self._select("subject", id_filter)
 
-    def subject(self, name: str) -> Subject:
+    def subject(self, name: str | int) -> Subject:
         """Return one subject, by its label or id; nothing is asked."""
         return self._element("subject", subject_label=name)  # type: ignore[no-any-return]
 
@@ -61,7 +61,7 @@ class Project(ProjectSettings, WithDefinitions, WithResources):
         """Return the experiments of all subjects of the project."""
         return self._select("experiment", id_filter)
 
-    def experiment(self, name: str) -> Experiment:
+    def experiment(self, name: str | int) -> Experiment:
         """Return one experiment, by its label or id; nothing is asked."""
         return self._element("experiment", experiment_label=name)  # type: ignore[no-any-return]
 
@@ -96,7 +96,7 @@ class Subject(Shareable, WithVariables, WithResources):
         """Return the subject's experiments; wildcards match ids and labels."""
         return self._select("experiment", id_filter)
 
-    def experiment(self, name: str) -> Experiment:
+    def experiment(self, name: str | int) -> Experiment:
         """Return one experiment, by its label or id; nothing is asked."""
         return self._element("experiment", experiment_label=name)  # type: ignore[no-any-return]
 
@@ -127,7 +127,7 @@ class Experiment(Shareable, WithVariables, WithResources):
         """Return the session's scans; wildcards match their IDs."""
         return self._select("scan", id_filter)
 
-    def scan(self, name: str) -> Scan:
+    def scan(self, name: str | int) -> Scan:
         """Return one scan, by its ID; nothing is asked."""
         return self._element("scan", scan_id=name, scan_type="")  # type: ignore[no-any-return]
 

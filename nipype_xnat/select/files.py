@@ -168,6 +168,10 @@ class File(Element):
         """
         source = src if isinstance(src, bytes) else LocalPath(src).expanduser()
         if isinstance(source, LocalPath) and not source.is_file():
+            if source.is_dir():
+                raise UsageError(
+                    f"{source} is a folder", advice="a resource stores it: put_dir(folder)"
+                )
             raise UsageError(
                 f"{source} is not a file", advice="to store a text give its bytes: put(b'...')"
             )

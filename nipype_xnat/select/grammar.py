@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import NoReturn
 
 from ..errors import SelectSyntaxError
@@ -245,8 +246,12 @@ def _check_child(parent: str, child: str, text: str) -> None:
         return
     if child not in LEVELS[parent].children:
         below = ", ".join(LEVELS[name].plural for name in LEVELS[parent].children) or "nothing"
+        article = "an" if parent[0] in "aeiou" else "a"
+        deep = f"; //{LEVELS[child].plural} finds them at any depth"
         raise SelectSyntaxError(
-            f"there are no {LEVELS[child].plural} below a {parent}: there is {below}", asked=text
+            f"{LEVELS[child].plural} are not directly below {article} {parent}",
+            asked=text,
+            advice=f"below {article} {parent}: {below}{deep if paths_down(parent, child) else ''}",
         )
 
 
@@ -507,11 +512,12 @@ def _level_of(
         if below is not None and below.name == "resource":  # XNAT's own spelling: in/resources
             return LEVELS[f"{head.text}_resource"], rest[1:]
     if level is None:
-        words = ", ".join(entry.plural for entry in LEVELS.values())
+        words = [entry.plural for entry in LEVELS.values()]
+        near = get_close_matches(head.text.lower(), words, 1)
         raise SelectSyntaxError(
             f"{head.text!r} is not a level of XNAT's tree",
             asked=text,
-            advice=f"after {parent} comes one of: {words}",
+            advice=f"did you mean {near[0]!r}?" if near else f"the levels are {', '.join(words)}",
         )
     if head.filters and rest and not rest[0].deep and by_name(rest[0].text) is None:
         raise SelectSyntaxError(

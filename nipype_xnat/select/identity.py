@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import UsageError
 from ..levels import LEVELS, SHORT_CUTS
 from ..records import Record
 
@@ -13,6 +14,7 @@ __all__ = [
     "children_of",
     "label_in",
     "levels_of",
+    "name_given",
     "name_in_path",
     "view_name",
 ]
@@ -42,6 +44,18 @@ def levels_of(level: str, record: Record) -> list[str]:
         return levels[: levels.index(level) + 1]
     resource = f"{record.direction}_resource" if record.direction else "resource"
     return [*levels, resource, *(["file"] if level == "file" else [])]
+
+
+def name_given(level: str, name: object) -> str:
+    """Return the name that somebody gave an element; numbers such as a scan's are names too.
+
+    Raises
+    ------
+    UsageError
+    """
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise UsageError(f"{name!r} is not the name of an element, here of the level {level}")
+    return str(name)
 
 
 def name_in_path(level: str, record: Record) -> str:

@@ -114,8 +114,9 @@ def _value(level: str, record: Record, field: str) -> str:
 
 def _unknown(level: str, field: str, advice: str) -> BadRequest:
     return BadRequest(
-        f"the archive knows no field {field!r} of a {level}, which a filter of the path asks for",
-        asked=f"[{field}=...]",
+        f"the archive knows no field {field!r} of {'an' if level[0] in 'aeiou' else 'a'} {level}, "
+        "which a filter of the path asks for",
+        asked=f"{field}=...",
         advice=advice,
     )
 

@@ -173,6 +173,8 @@ class Selection(Bulk, Generic[E]):
     def __getitem__(self, index: int | slice) -> E | Window[E]:
         if isinstance(index, slice):
             return Window(self, index)
+        if not isinstance(index, int):
+            raise TypeError(f"elements are taken by position or slice, not by {index!r}")
         if index < 0:
             return list(self)[index]
         try:

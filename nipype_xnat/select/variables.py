@@ -131,7 +131,10 @@ class WithDefinitions(Element):
                 raise UsageError(
                     f"the project has no protocol {name!r}",
                     asked=str(self.path),
-                    advice=f"it has {', '.join(protocols) or 'none: the site makes them'}",
+                    advice=f"it has {', '.join(protocols)}"
+                    if protocols
+                    else "it has none yet: XNAT makes them when a custom variable of the project is"
+                    " first defined in a browser",
                 )
             for group, fields in sets.items():
                 changed |= _define(protocols[name], group, fields)

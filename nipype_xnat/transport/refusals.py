@@ -212,7 +212,9 @@ def unreachable(
             asked=asked,
             advice="try again later, or give a longer timeout",
         )
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError) and "WRONG_VERSION_NUMBER" in reason:
+        advice = "the server does not speak TLS at this address: check the port, or use http://"
+    elif isinstance(error, requests.exceptions.SSLError):
         advice = "check the certificate; verify='/path/to/certificates.pem' trusts a site's own"
     elif isinstance(error, requests.exceptions.ProxyError):
         advice = "check the address of the proxy"

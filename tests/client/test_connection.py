@@ -396,3 +396,17 @@ def test_the_level_of_logging(client):
     assert logging.getLogger("nipype_xnat").level == logging.DEBUG
     client.set_logging()
     assert logging.getLogger("nipype_xnat").level == logging.NOTSET
+
+
+def test_requests_by_hand_send_forms_with_files_and_answer_like_requests(client, xnat_archive):
+
+    client.put("/data/projects/P").raise_for_status()
+    address = "/data/projects/P/resources/R/files/a.txt"
+    with client.put(address, files={"file": ("a.txt", b"one\r\ntwo\nthree")}) as reply:
+        assert reply
+        assert (reply.ok, reply.reason, reply.request.method) == (True, "OK", "PUT")
+    found = client.get(address, stream=True)
+    assert list(found.iter_lines()) == [b"one", b"two", b"three"]
+    missing = client.get("/data/projects/Nope")
+    assert not missing
+    assert missing.reason == "Not Found"

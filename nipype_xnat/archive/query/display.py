@@ -134,6 +134,10 @@ def _label(sources: Sources, datatype: DataType, _: str) -> Any:
     )
 
 
+def _subject_label(sources: Sources, datatype: DataType, _: str) -> Any:
+    return _field(sources, "xnat:subjectData/label")
+
+
 def _label_in(sources: Sources, datatype: DataType, project: str) -> Any:
     alias = sources.alias_of(datatype)
     shared = (
@@ -287,6 +291,7 @@ def _of_session(column: str) -> Any:
 _SPECIAL: dict[str, Any] = {
     "label": _label,
     "label_in": _label_in,
+    "subject_label": _subject_label,
     "gender_text": _letter("gender"),
     "handedness_text": _letter("handedness"),
     "birth_year": _birth_year,
