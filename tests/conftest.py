@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import shutil
 
 import pytest
@@ -10,6 +11,10 @@ from filelock import FileLock
 from support.filler import Filler
 
 os.environ["NO_ET"] = os.environ["NIPYPE_NO_ET"] = "1"
+
+# what a shell starts in the background ignores Ctrl-C, and so would the programs under test
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
