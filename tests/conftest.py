@@ -2,8 +2,8 @@
 
 import json
 import os
-import signal
 import shutil
+import signal
 
 import pytest
 from filelock import FileLock

@@ -84,6 +84,7 @@ def test_guests_see_what_is_public(start, log_in):
     fill(http, url)
     guest = requests.Session()
     guest.headers["User-Agent"] = "tests"
+    http.put(url + "/data/projects/P/accessibility/private")
     assert guest.get(url + "/data/projects").json()["ResultSet"]["totalRecords"] == "0"
     http.put(url + "/data/projects/P/accessibility/public")
     assert guest.get(url + "/data/projects").json()["ResultSet"]["totalRecords"] == "1"
