@@ -18,6 +18,8 @@ def _client(row, state):
         return client
     if not row.account:
         return state.http
+    if row.account in state.people:
+        return state.people[row.account]
     if OTHER:
         pytest.skip("the other server has no such account")
     if row.account != "stranger":
