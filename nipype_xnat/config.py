@@ -158,8 +158,8 @@ def connection(
         raise ConfigurationError(
             f"no {'password' if user else 'account'} for this server",
             server=server,
-            advice="give config='file.json', or add the host to ~/.netrc "
-            "(machine, login, password; mode 0600); anonymous=True reads public data",
+            advice="give config='file.json' (--config file.json to a command), or add the host to "
+            "~/.netrc (machine, login, password; mode 0600); anonymous=True reads public data",
         )
     if user is None:
         user = input("User: ")

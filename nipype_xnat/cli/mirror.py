@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .speaking import Speaker
 
@@ -15,9 +16,29 @@ NAME = "mirror"
 HELP = "keep part of a server here, to work without it"
 
 
+class _AnyOrder(argparse.ArgumentParser):
+    """A parser whose options may stand between server and folder.
+
+    Before Python 3.12.7 a parser takes the first of two positional arguments for the second one
+    where an option follows and the first may be left out.
+    """
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse options first, and what is left then."""
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    actions = parser.add_subparsers(dest="action", required=True)
+    actions = parser.add_subparsers(dest="action", required=True, parser_class=_AnyOrder)
     pull = actions.add_parser("pull", help="make a mirror, or bring it to what the server holds")
     pull.add_argument(
         "server",
