@@ -1,16 +1,33 @@
 """The server that the contract is held against: the local archive, or any other."""
 
 import os
+from contextlib import contextmanager
 
 import pytest
 import requests
 
+from .rewind import Rewind
 from .stages import STAGES
 from .table import RUN, State, sweep
 
 #: base URL of another server; user and password stand in XNAT_CONTRACT_USER and
 #: XNAT_CONTRACT_PASSWORD
 OTHER = os.environ.get("XNAT_CONTRACT_SERVER")
+
+
+ROLES = ("owner", "member", "collaborator", "stranger")
+
+
+@contextmanager
+def served(folder, **options):
+    """Give an archive with an account for each role, and its address."""
+    from nipype_xnat.archive import Archive, Site
+
+    with Archive(folder, Site(durable=False, **options)) as archive:
+        for role in ROLES:
+            archive.add_user(f"ct_{role}", "secret")
+        with archive.running() as url:
+            yield archive, url
 
 
 @pytest.fixture(scope="session")
@@ -29,13 +46,8 @@ def server(tmp_path_factory):
                 http.auth = login
                 sweep(http, OTHER.rstrip("/"), RUN)
         return
-    from nipype_xnat.archive import Archive, Site
-
-    with Archive(tmp_path_factory.mktemp("archive"), Site(durable=False)) as archive:
-        for role in ("owner", "member", "collaborator", "stranger"):
-            archive.add_user(f"ct_{role}", "secret")
-        with archive.running() as url:
-            yield url, ("admin", "admin")
+    with served(tmp_path_factory.mktemp("archive")) as (_, url):
+        yield url, ("admin", "admin")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +66,33 @@ def busy(server):
     state.remove()
 
 
+@pytest.fixture(scope="module")
+def rewound(tmp_path_factory):
+    """Give a state of its own archive, and what brings it back; None on another server."""
+    if OTHER:
+        yield None
+        return
+    with served(tmp_path_factory.mktemp("rewound")) as (archive, url):
+        state = State(url, ("admin", "admin"))
+        rewind = Rewind(archive)
+        yield state, rewind
+        rewind.close()
+        state.http.close()
+
+
 @pytest.fixture
-def fresh(server):
+def fresh(request, rewound):
     """Give a state that a row may change."""
-    state = State(*server)
+    if rewound is None:
+        state = State(*request.getfixturevalue("server"))
+        yield state
+        state.remove()
+        return
+    state, rewind = rewound
+    names = dict(state.names)
     yield state
-    state.remove()
+    state.names = names
+    rewind.back()
 
 
 @pytest.fixture(scope="module")

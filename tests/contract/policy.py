@@ -53,6 +53,18 @@ ELSEWHERE = {
     ("PUT", "/xapi/siteConfig"): "site",
     ("PUT", "/search/saved/{search}"): "account",
     ("DELETE", "/search/saved/{search}"): "filtered",
+    ("PUT", "/prearchive"): "site",
+    ("POST", "/services/import"): "edit",
+    ("GET", "/services/dicomdump"): "read",
+    ("GET", "/services/audit"): "read",
+    ("GET", "/status/{transaction}"): "open",
+    ("POST", "/status/{transaction}"): "open",
+    ("DELETE", "/status/{transaction}"): "open",
+    ("GET", "/workflows"): "visit",
+    ("PUT", "/workflows"): "visit",
+    ("GET", "/xapi/custom-fields"): "read",
+    ("PUT", "/xapi/custom-fields"): "edit",
+    ("DELETE", "/xapi/custom-fields"): "edit",
 }
 FILTERED = {
     "/search", "/search/elements", "/search/elements/{type}", "/search/saved",
@@ -60,6 +72,7 @@ FILTERED = {
     "/scan_types", "/scanners", "/investigators", "/xapi/siteConfig",
     "/xapi/siteConfig/buildInfo", "/xapi/schemas", "/xapi/plugins", "/schemas",
     "/xapi/access/projects", "/xapi/archive/download", "/xapi/archive/downloadwithsize",
+    "/prearchive", "/prearchive/experiments",
 }  # fmt: skip
 #: routes of a project that ask for something else than reading, making and deleting data
 SPECIAL = {
@@ -80,17 +93,17 @@ SPECIAL = {
     ("DELETE", "/projects/{project}/protocols/{protocol}"): "edit",
     ("GET", "/projects/{project}/pipelines"): "manage",
     ("DELETE", "/projects/{project}/pipelines"): "manage",
-    # what comes of them hangs on a pipeline that must be there first
+    # what comes of it hangs on a pipeline that must be there first
     ("GET", "/projects/{project}/pipelines/{step}/experiments/{experiment}"): None,
-    ("POST", "/projects/{project}/pipelines/{step}/experiments/{experiment}"): None,
 }
 for _front in ("/projects/{project}/experiments/{experiment}", "/experiments/{experiment}"):
     SPECIAL["GET", _front + "/DIR"] = SPECIAL["GET", _front + "/XAR"] = "visit"
 SPECIAL["GET", "/projects/{project}/pipelines"] = "manage"
 #: without a pipeline it does nothing, whoever asks
 SPECIAL["DELETE", "/projects/{project}/pipelines"] = None
-#: routes still being written; they are not judged yet
-AWAITED = ("/prearchive", "/services/", "/pipelines", "/workflows", "/xapi/", "/pars", "/status")
+#: what waits is for those who could have sent it; its list is for those who read the project
+SPECIAL["GET", "/prearchive/projects/{project}"] = "read"
+SPECIAL["PUT", "/prearchive/projects/{project}"] = "site"
 PER_METHOD = {"GET": "read", "PUT": "edit", "POST": "edit", "DELETE": "delete"}
 
 
@@ -106,6 +119,6 @@ def asked(method, template):
         return "filtered"
     if template.startswith(("/projects/", "/subjects/", "/experiments/")):
         return PER_METHOD[method]
-    if template.startswith(AWAITED):
-        return None
+    if template.startswith(("/prearchive/projects/", "/services/")):
+        return "edit"
     raise KeyError(f"{method} {template}: no right is declared")

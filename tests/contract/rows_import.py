@@ -43,6 +43,12 @@ def sent(path, body=TWO):
     return ("POST", path, body)
 
 
+def step(entry, status, message):
+    """A step of a long operation, told before a row; a form in parts, as steps have no type."""
+    body = {"status": (None, status), "message": (None, message)}
+    return ("POST", f"/{entry}/status/{{u}}", body)
+
+
 def row(path, status, source, *more, body=TWO, **others):
     """A row about an import of a zip."""
     return Row("POST", path, status, source, *more, body=body, headers=PACKED, **others)
@@ -337,22 +343,72 @@ ROWS = [
         "J SQListenerRepresentation",
         expect={"text": "StatusLog"},
     ),
+    Row(
+        "GET",
+        "/data/status/{u}?format=json",
+        200,
+        "T TestImport.testNonPathBasedImport",
+        before=(sent(SI + "&project={p}&subject=SI1&session=SIE1&http-session-listener={u}"),),
+        expect={"contains": ['"COMPLETED"', f"Archive:{ARCHIVED}"]},
+    ),
     Row("DELETE", "/data/status/nosuch", 200, "J SQListenerRepresentation"),
+    Row(
+        "DELETE",
+        "/data/status/{u}",
+        200,
+        "J SQListenerRepresentation",
+        before=(step("data", "PROCESSING", "half"),),
+        after=(("GET", "/data/status/{u}", 200, {"text": "StatusLog"}),),
+        sure="likely",
+    ),
+    Row(
+        "DELETE",
+        "/REST/status/{u}",
+        200,
+        "J XNATApplication",
+        before=(step("REST", "FAILED", "whole"),),
+        after=(("GET", "/data/status/{u}", 200, {"text": "StatusLog"}),),
+        sure="likely",
+    ),
+    Row(
+        "POST",
+        "/data/status/{u}",
+        200,
+        "J SQListenerRepresentation",
+        form={"status": "COMPLETED", "message": "done"},
+        before=(step("data", "PROCESSING", "half"),),
+        after=(
+            (
+                "GET",
+                "/data/status/{u}?format=json",
+                200,
+                {
+                    "json": {
+                        "msgs": [
+                            [
+                                {"status": "PROCESSING", "msg": "half", "terminal": False},
+                                {"status": "COMPLETED", "msg": "done", "terminal": True},
+                            ]
+                        ]
+                    }
+                },
+            ),
+        ),
+    ),
     Row(
         "POST",
         "/data/status/mine",
         200,
         "J SQListenerRepresentation",
-        form={"status": "PROCESSING", "msg": "half"},
+        form={"status": "PROCESSING", "message": "half"},
         after=(("GET", "/data/status/mine", 200, {"contains": "half"}),),
     ),
     Row(
         "POST",
         "/data/status/mine",
-        400,
+        500,
         "J SQListenerRepresentation",
-        "likely",
-        form={"status": "DANCING", "msg": "half"},
+        form={"status": "DANCING", "message": "half"},
     ),
     Row(
         "POST",

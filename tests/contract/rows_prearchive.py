@@ -123,8 +123,25 @@ ROWS = [
         "/data/prearchive/projects/Unassigned", 403, "J PrearcSessionListResource", account="owner"
     ),
     Row("PUT", ALL, 200, "T TestPrearchiveMgmt"),
+    Row(
+        "PUT",
+        ALL,
+        200,
+        "T TestPrearchiveMgmt.removePrearchiveMgmtProjects",
+        before=(PUT, ("DELETE", "/data/projects/{p}")),
+        after=(("GET", ALL + "?format=json", 200, {"no_row": {"project": "{p}"}}),),
+    ),
     Row("PUT", ALL, 403, "J PrearcSessionListResource", account="owner"),
     Row("PUT", LIST, 200, "J PrearcSessionListResource"),
+    Row("PUT", LIST, 403, "J PrearcSessionListResource", account="owner"),
+    Row(
+        "PUT",
+        LIST,
+        200,
+        "J PrearcSessionListResource",
+        before=(PUT,),
+        after=(("GET", LIST + "?format=json", 200, {"row": {"name": "SPE", "status": "READY"}}),),
+    ),
     Row("DELETE", ALL, 405, "J PrearcSessionListResource"),
     Row("POST", LIST, 405, "J PrearcSessionListResource"),
     get(
@@ -316,6 +333,20 @@ ROWS = [
         after=(("GET", WAIT + "/resources/EXTRA/files", 404),),
     ),
     get(WAIT + "/resources/EXTRA/files", 404, "J PrearcSessionResourceCatalogFiles"),
+    get(
+        WAIT + "/resources/EXTRA/files?format=json",
+        200,
+        "J PrearcSessionResourceCatalogFiles",
+        before=(PUT, A_FILE),
+        expect={"columns": ["Name", "Size", "URI"], "row": {"Name": "a.txt", "Size": "5"}},
+    ),
+    get(
+        WAIT + "/resources/EXTRA/files/a.txt",
+        403,
+        "J PrearcSessionResourceA",
+        before=(PUT, A_FILE),
+        account="collaborator",
+    ),
     Row(
         "DELETE",
         WAIT + "/resources/EXTRA/files/a.txt",

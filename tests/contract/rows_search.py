@@ -4,6 +4,7 @@ from .table import Row, inner, search, where
 
 MR = "xnat:mrSessionData"
 SUB = "xnat:subjectData"
+SCAN = "xnat:mrScanData"
 MINE = (f"{MR}/PROJECT", "=", "{p}")
 OURS = (f"{SUB}/PROJECT", "=", "{p}")
 FIELDS = [f"{MR}/LABEL", f"{MR}/AGE", f"{SUB}/SUBJECT_LABEL"]
@@ -87,8 +88,53 @@ ROWS = [
         "/data/search?format=csv",
         200,
         "J SearchResource",
-        body=search(MR, [f"{MR}/LABEL", f"{MR}/NONSENSE"], where("AND", MINE)),
-        expect={"columns": ["label", "quarantine_status"]},
+        body=search(MR, [f"{MR}/DATE", f"{MR}/NONSENSE"], where("AND", MINE)),
+        expect={"columns": ["date", "quarantine_status"]},
+    ),
+    # ---- what comes along with a field, as its links need it
+    Row(
+        "POST",
+        "/data/search?format=csv",
+        200,
+        "T TestSearchJoins",
+        body=search(MR, [f"{MR}/LABEL"], where("AND", MINE)),
+        expect={
+            "columns": ["label", "session_id", "insert_user", "insert_date", "quarantine_status"],
+            "row": {"label": "MR1", "session_id": "{e1}", "insert_user": "admin"},
+        },
+    ),
+    Row(
+        "POST",
+        "/data/search?format=csv",
+        200,
+        "T TestSearchJoins",
+        body=search(
+            SCAN, [f"{SCAN}/ID", f"{SCAN}/PROJECT"], where("AND", (f"{SCAN}/PROJECT", "=", "{p}"))
+        ),
+        expect={
+            "columns": ["id", "session_id", "subject_id", "project", "quarantine_status"],
+            "row": {"id": "2", "session_id": "{e1}", "subject_id": "{s1}", "project": "{p}"},
+        },
+    ),
+    Row(
+        "POST",
+        "/data/search?format=csv",
+        200,
+        "C xnatpy",
+        body=search(SUB, [], where("AND", (f"{SUB}/project", "=", "{p}"))),
+        expect={
+            "has_columns": [
+                "subject_label",
+                "subjectid",
+                "insert_user",
+                "insert_date",
+                "projects",
+                "project",
+                "gender",
+                "dob",
+            ],
+            "row": {"subject_label": "S1", "subjectid": "{s1}", "project": "{p}"},
+        },
     ),
     # ---- strings
     found(where("AND", MINE, (f"{MR}/LABEL", "=", "MR1")), ["MR1"], "T TestSearchFilterStrings"),

@@ -283,10 +283,11 @@ ROWS = [
         account="member",
     ),
     Row("DELETE", "/data/projects/nosuch/pipelines", 417, "J ProjectPipelineListResource"),
-    Row("GET", PIPELINES + "/Step/experiments/MR1", 404, "J ProjtExptPipelineResource", "likely"),
+    Row("GET", PIPELINES + "/Step/experiments/MR1", 500, "J ProjtExptPipelineResource", "likely"),
+    Row("GET", PIPELINES + "/Step/experiments/{e1}", 500, "J ProjtExptPipelineResource", "likely"),
     Row(
         "GET",
-        "/data/projects/nosuch/pipelines/Step/experiments/MR1",
+        "/data/projects/nosuch/pipelines/Step/experiments/{e1}",
         400,
         "J ProjtExptPipelineResource",
     ),

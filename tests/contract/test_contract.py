@@ -22,15 +22,16 @@ def _client(row, state):
         return state.people[row.account]
     if OTHER:
         pytest.skip("the other server has no such account")
-    if row.account != "stranger":
-        group = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
+    group = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
+    if row.account in group:
         state.ask("PUT", f"/data/projects/{{p}}/users/{group[row.account]}/ct_{row.account}", 200)
-    client = requests.Session()
-    client.headers["User-Agent"] = "contract"
-    client.post(
-        state.url + "/data/JSESSION", auth=(f"ct_{row.account}", "secret")
-    ).raise_for_status()
-    return client
+    if row.account not in state.people:
+        client = state.people[row.account] = requests.Session()
+        client.headers["User-Agent"] = "contract"
+        client.post(
+            state.url + "/data/JSESSION", auth=(f"ct_{row.account}", "secret")
+        ).raise_for_status()
+    return state.people[row.account]
 
 
 def _send(client, state, method, path, body=None, headers=None, **more):
@@ -87,6 +88,7 @@ def _run(row, state):
     state.names["U"], state.names["P"] = state.names["u"].upper(), state.p.upper()
     if row.login:
         # what was open before must not be counted
+        state.people.pop(row.login.removeprefix("ct_"), None)
         state.ask("DELETE", f"/xapi/users/active/{row.login}")
         opened = requests.post(state.url + "/data/JSESSION", auth=(row.login, "secret"))
         state.names["session"] = opened.text

@@ -50,6 +50,8 @@ KNOWN = re.compile(
     "|XNAT cannot catalog"
     "|length of the answer is not known"  # Restlet: a range of a zip, which has no size yet
     "|contained a malformed URL"  # BatchPrearchiveActionsA: a src that is no address
+    "|is not a valid Status"  # SQListenerRepresentation
+    "|has no pipeline"  # ProjtExptPipelineResource
     "|FAILED: "  # QueueBasedImageCommit: a session that cannot be archived
 )
 

@@ -89,6 +89,15 @@ def defaults(datatype: DataType) -> list[str]:
     return []
 
 
+def linked(datatype: DataType, field: str) -> list[str]:
+    """List the fields that come along with one, as what it is shown with needs them."""
+    table = displays()["links"]
+    for name in datatype.lineage:
+        if field in table.get(name, {}):
+            return list(table[name][field])
+    return []
+
+
 def find(dictionary: Dictionary, element: str, field: str) -> Entry | None:
     """Find a display field."""
     datatype = dictionary.get(element)
@@ -288,6 +297,10 @@ def _of_session(column: str) -> Any:
     return make
 
 
+def _subject_of_session(sources: Sources, datatype: DataType, _: str) -> Any:
+    return _field(sources, "xnat:imageSessionData/subject_ID")
+
+
 _SPECIAL: dict[str, Any] = {
     "label": _label,
     "label_in": _label_in,
@@ -309,4 +322,5 @@ _SPECIAL: dict[str, Any] = {
     "session_label": _of_session("label"),
     "session_project": _of_session("project"),
     "session_date": _of_session("date"),
+    "session_subject": _subject_of_session,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,8 @@ class _Column:
     declared: str
     name: str
     facts: dict[str, Any]
+    #: whether nobody asked for it: it comes with another one, and is not described
+    linked: bool = False
 
 
 class Engine:
@@ -205,7 +207,7 @@ class Engine:
         sources = Sources(self.dictionary, root, single=True)
         columns = self._columns(sources, root, document.fields)
         columns = columns or self._columns(sources, root, self.default(root.name))
-        return [*(column.facts for column in columns), {"key": "quarantine_status"}]
+        return [*_described(columns), {"key": "quarantine_status"}]
 
     def _columns(
         self, sources: Sources, root: DataType, wanted: Sequence[SearchField]
@@ -213,9 +215,23 @@ class Engine:
         columns: dict[str, _Column] = {}
         for field in wanted:
             column = self._column(sources, root, field)
-            if column is not None:
-                columns.setdefault(column.facts["key"], column)
+            if column is None:
+                continue
+            first = columns.setdefault(column.facts["key"], column)
+            if first.linked:
+                # it stays where it is, but was asked for
+                first.facts, first.linked = column.facts, False
+            for linked in self._linked(sources, root, column):
+                columns.setdefault(linked.facts["key"], linked)
         return list(columns.values())
+
+    def _linked(self, sources: Sources, root: DataType, column: _Column) -> Iterator[_Column]:
+        element = self.dictionary.get(column.facts["element_name"])
+        for name in display.linked(element, column.facts["id"]) if element is not None else ():
+            found = self._column(sources, root, SearchField(column.facts["element_name"], name))
+            if found is not None:
+                found.linked = True
+                yield found
 
     # ---- answers -------------------------------------------------------------------
 
@@ -313,7 +329,7 @@ class Engine:
         table = Table.of([*names, "quarantine_status", *more], rows)
         table.times = {n for n, column in enumerate(columns) if column.declared == "time"}
         table.properties = [{"key": f"search_field{n}", "header": ""} for n in range(len(extra))]
-        table.properties += [column.facts for column in columns]
+        table.properties += _described(columns)
         table.properties.append({"key": "quarantine_status"})
         table.extra["rootElementName"] = root.name
         return table
@@ -326,6 +342,10 @@ class Engine:
         if declared not in {"string", "unknown"}:
             raise Broken(f"{field} cannot be compared with texts")
         return expression
+
+
+def _described(columns: list[_Column]) -> list[dict[str, Any]]:
+    return [column.facts for column in columns if not column.linked]
 
 
 def _in_order(found: list[Any], wanted: list[list[str]], width: int) -> list[Any]:

@@ -167,10 +167,11 @@ def status(call: Call) -> Response:
         return answers.text()
     if call.method == "POST":
         call.read_form()
-        said = call.param("status") or ""
+        told = dict(call.form or ())
+        said = told.get("status", "")
         if said not in {"PROCESSING", "WARNING", "FAILED", "COMPLETED"}:
-            raise HttpFailure(400, f"{said} is not a valid Status.")
-        known.setdefault(name, []).append((said, call.param("msg") or ""))
+            raise HttpFailure(500, f"{said} is not a valid Status.")
+        known.setdefault(name, []).append((said, told.get("message", "")))
         return answers.text()
     steps = known.get(name, [])
     kind = call.wants("txt", ("txt", "json", "html"))

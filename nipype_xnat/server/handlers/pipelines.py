@@ -70,10 +70,11 @@ def step(call: Call) -> Response:
         experiment = None
         if project is not None:
             experiment = elements.experiment(project.id, call.names["experiment"])
+        if not changing and project is not None:
+            # XNAT looks for it among those of the project, and stumbles over the empty hand
+            raise HttpFailure(500, f"The project has no pipeline {name}.")
         if project is None or experiment is None:
             raise HttpFailure(400)
-        if not changing:
-            raise HttpFailure(404, f"The project has no pipeline {name}.")
         allowed = elements.rights.can_edit(experiment.project)
         if name in {"pullDataFromHeaders", "fixScanTypes"} and not allowed:
             raise HttpFailure(403)
