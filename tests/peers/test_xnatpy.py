@@ -87,6 +87,9 @@ def test_it_shares_and_deletes(central, subject):
 def test_it_searches(central, session):
     central.classes.MrSessionData(parent=session.subject, label="MR2")
     kind = central.classes.MrSessionData
+    people = central.classes.SubjectData
+    assert [one.label for one in people.query().all()] == ["S1"]
+    assert people.query().filter(people.label == "S1").one().id == "XNAT_S00001"
     found = kind.query().filter(kind.label == "MR2")
     assert [one.label for one in found.all()] == ["MR2"]
     assert found.one().id == "XNAT_E00002"
