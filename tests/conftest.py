@@ -22,9 +22,10 @@ def _own_home(tmp_path_factory, monkeypatch):
     """Keep the machine's own accounts, caches and proxies out of every test."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("NIPYPE_XNAT_CACHE", str(home / "cache"))
-    for name in ("NETRC", "NIPYPE_XNAT_CONFIG", "XDG_CACHE_HOME", "http_proxy", "https_proxy"):
+    ours = [name for name in os.environ if name.startswith("NIPYPE_XNAT_")]
+    for name in ("NETRC", "XDG_CACHE_HOME", "http_proxy", "https_proxy", *ours):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NIPYPE_XNAT_CACHE", str(home / "cache"))
 
 
 @pytest.fixture(scope="session")
