@@ -24,6 +24,7 @@ from nipype_xnat.server.handlers import (
     prearchive_services,
     projects,
     protocols,
+    recent_experiments,
     saved_searches,
     saving,
     search,
@@ -64,6 +65,12 @@ def _project(elements_: Any, call: Any) -> Any:
     return elements_.project(call.names["project"], known=True)
 
 
+def _experiments(call: Any) -> Any:
+    if (call.param("recent") or "").strip():
+        return recent_experiments.listing(call)
+    return listings.experiments(call)
+
+
 def tree() -> list[Route]:
     """List the routes of the resource tree, without their prefixes."""
     subject = elements.resource(elements.find_subject, "subject", saving.put_subject)
@@ -83,7 +90,7 @@ def tree() -> list[Route]:
         Route(_P + "/subjects", _by_method(listings.subjects, saving.post_subject), _LIST),
         Route(_S, subject, _ELEMENT),
         Route("/subjects/{subject}", subject, _ELEMENT),
-        Route("/experiments", listings.experiments, _READ),
+        Route("/experiments", _experiments, _READ),
         Route(_P + "/accessibility", projects.accessibility, ("GET", "PUT")),
         Route(_P + "/users", projects.users, _ELEMENT),
         Route(_P + "/groups", projects.groups, _READ),

@@ -164,3 +164,29 @@ DIRECTS = [
 ]  # fmt: skip
 
 ROWS = UPLOADS + PROTOCOLS + DIRECTS
+
+# ---- what clients ask besides ------------------------------------------------------------
+
+LATEST = ["id", "label", "project", "date", "status", "workflow_status", "element_name",
+          "type_desc", "insert_date", "activation_date", "last_modified", "workflow_date",
+          "pipeline_name", "action_date", "scanner"]  # fmt: skip
+RECENT = "/data/experiments?recent=30&limit=1000&format=json"
+SCANS = "xnat:imagesessiondata/scans/scan"
+#: how dax lists the scans of a subject's sessions
+DAX = (
+    f"{S}S1/experiments?columns=ID,URI,label,subject_label,project,{SCANS}/id,{SCANS}/type,"
+    f"{SCANS}/quality,{SCANS}/note,{SCANS}/frames,{SCANS}/series_description,"
+    "xnat:imagesessiondata/subject_id&format=json"
+)
+ROWS += [
+    Row("GET", RECENT, 200, "J ExperimentListResource",
+        expect={"columns": LATEST, "row": {"id": "{e1}", "label": "MR1", "project": "{p}",
+                                           "element_name": "xnat:mrSessionData"},
+                "no_row": {"label": "QC1"}}),
+    Row("GET", RECENT, 200, "J ExperimentListResource", account="stranger",
+        expect={"lacks": "{e1}"}),
+    Row("GET", DAX, 200, "C dax XnatUtils.get_scans",
+        expect={"count": 3, "values": {f"{SCANS}/id": ["1", "2", "3"]},
+                "rows": [{f"{SCANS}/id": "1", f"{SCANS}/type": "T1w", "label": "MR1",
+                          "subject_label": "S1", "xnat:imagesessiondata/subject_id": "{s1}"}]}),
+]  # fmt: skip

@@ -20,6 +20,9 @@ from nipype_xnat.archive.storage import schema as s
 
 _LISTED = re.compile(r"^([^\[]+)\[([^\]]+)\]/(.+)$")
 _TYPED = re.compile(r"\[@xsi:type\s*=\s*[^\]]+\]", re.I)
+_BELOW = re.compile(
+    r"^(?P<place>\w+/\w+)(?:\[@?xsi:type\s*=\s*'?(?P<type>[\w:]+)'?\])?/(?P<rest>.+)$", re.I
+)
 _VARIABLE = re.compile(r"^fields/field\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/field$", re.I)
 
 _COLUMNS = {
@@ -222,6 +225,13 @@ class Sources:
         found = self.dictionary.get(prefix)
         if found is None or not rest:
             raise UnknownField(address)
+        match = _BELOW.match(rest)
+        many = found.repeated.get(match["place"]) if match else None
+        if match and many is not None:
+            # what lies below an element has tables of its own, and is joined like any other
+            held = self.dictionary.get(match["type"] or many.holds)
+            if held is not None and held.kind in {"scan", "recon", "experiment"}:
+                return held, match["rest"]
         return found, rest
 
     def alias_of(self, datatype: DataType) -> Any:

@@ -69,7 +69,7 @@ def accessibility(call: Call) -> Response:
         if not elements.rights.can_delete(project.id):
             raise HttpFailure(403)
         if level not in _LEVELS:
-            raise HttpFailure(500)
+            raise HttpFailure(400, f"There is no accessibility named {level}.")
         elements.set_setting(project.id, "accessibility", level)
     return answers.text(level)
 
