@@ -179,6 +179,9 @@ DAX = (
     "xnat:imagesessiondata/subject_id&format=json"
 )
 ROWS += [
+    Row("PUT", P + "/accessibility/nosuch", 200, "J PermissionsServiceImpl", "likely",
+        before=(("PUT", P + "/accessibility/public"),), expect={"text": "private"},
+        after=(("GET", P + "/accessibility", 200, {"text": "private"}),)),
     Row("GET", RECENT, 200, "J ExperimentListResource",
         expect={"columns": LATEST, "row": {"id": "{e1}", "label": "MR1", "project": "{p}",
                                            "element_name": "xnat:mrSessionData"},
