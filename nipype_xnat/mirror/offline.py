@@ -94,7 +94,13 @@ class OfflineTransport:
                 request, 200, {}, iter([kept.encode()]), server=self.server, from_cache=True
             )
         if segments[:1] != ("data",) or len(segments) < 2 or segments[1] not in _HELD:
-            raise self._missing(request, "a mirror does not hold this")
+            raise NotInMirror(
+                f"a mirror does not hold this (working offline, with {self.folder.root})",
+                server=self.server,
+                asked=request.asked,
+                advice="ask the server itself, without offline=True and NIPYPE_XNAT_OFFLINE; "
+                "a mirror holds projects, and neither accounts nor the prearchive",
+            )
         with self._lock:
             archive = self._overlay or self._opened()
         try:
@@ -219,7 +225,7 @@ class OfflineTransport:
         held = self.contents.wanted(project[0]) if project else None
         if project and held is None:
             names = ", ".join(one.project for one in self.contents.projects) or "nothing"
-            return self._missing(request, f"the mirror holds {names}, not {project[0]}")
+            return self._missing(request, f"the mirror holds {names}, not {project[0]}", project[0])
         if "files" in segments and _MISSING_BYTES in error.message:
             return self._missing(request, "the mirror lists this file, but not its bytes")
         if held is not None and not held.criteria:
@@ -228,13 +234,13 @@ class OfflineTransport:
             return error  # a session that is held is held with all that is below it
         return self._missing(request, "the mirror does not hold it")
 
-    def _missing(self, request: Request, what: str) -> NotInMirror:
+    def _missing(self, request: Request, what: str, project: str = "P") -> NotInMirror:
         return NotInMirror(
             f"{what} (working offline, with {self.folder.root}, pulled {self.contents.pulled})",
             server=self.server,
             asked=request.asked,
             advice="where the server can be reached: nipype-xnat mirror pull "
-            f"{self.server} --project P --files TEMPLATE {self.folder.root}",
+            f"{self.server} --project {project} --files TEMPLATE {self.folder.root}",
         )
 
     # -- where a process copies or leaves it

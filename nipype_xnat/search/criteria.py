@@ -66,6 +66,16 @@ class _Joinable:
     def __or__(self, other: Criterion | Criteria) -> Criteria:
         return _joined("OR", self, other)
 
+    def __rand__(self, other: object) -> Criteria:
+        # 80 & F(...): Python joins what stands beside & before it compares
+        raise CriteriaError(
+            f"{other!r} is no comparison",
+            asked=str(self),
+            advice="put each comparison in parentheses: (F(...) > 80) & (F(...) == 'F')",
+        )
+
+    __ror__ = __rand__
+
     def __bool__(self) -> bool:
         raise CriteriaError(
             "criteria are neither true nor false before the archive was asked",
@@ -223,14 +233,20 @@ def parse(criteria: str | Sequence[Any] | Criterion | Criteria) -> Criteria:
     try:
         if isinstance(criteria, str):
             return _of_text(criteria)
+        if isinstance(criteria, tuple) and len(criteria) == 3 and _are_texts(criteria):
+            criteria = [criteria]  # one comparison, without the list around it
         if isinstance(criteria, Sequence):
-            return _of_list(criteria, "a list")
+            return _of_list(criteria, criteria)
     except RecursionError:
         raise CriteriaError("the criteria are nested too deeply") from None
     raise CriteriaError(
         f"criteria are a text or a list of tuples, not {type(criteria).__name__}",
         advice='for example "xnat:mrSessionData/AGE > 80"',
     )
+
+
+def _are_texts(parts: Sequence[Any]) -> bool:
+    return all(isinstance(part, str) for part in parts) and parts[1].upper() not in ("AND", "OR")
 
 
 def criterion(field: str, operator: str, value: str = "", whole: object = "") -> Criterion:
@@ -281,7 +297,12 @@ def _of_list(items: Sequence[Any], whole: object) -> Criteria:
     for item in items:
         if isinstance(item, str):
             if item.upper() not in ("AND", "OR"):
-                raise CriteriaError(f"{item!r} joins nothing: only AND and OR do", asked=str(whole))
+                raise CriteriaError(
+                    f"{item!r} joins nothing: only AND and OR do",
+                    asked=str(whole),
+                    advice="a comparison is a tuple of three in a list: "
+                    "[('xnat:mrSessionData/AGE', '>', '80'), 'AND']",
+                )
             methods.append(item.upper())
         elif isinstance(item, (Criterion, Criteria)):
             members.append(item)

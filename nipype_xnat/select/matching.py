@@ -109,7 +109,16 @@ def _value(level: str, record: Record, field: str) -> str:
     for name in (f"{SCAN}/{field}", field) if level == "scan" else (field,):
         if name.lower() in record.column_names:
             return record.field(name)
-    raise _unknown(level, field, "give one of XNAT's short names (type, quality, date) or an xpath")
+    variable = f"; a custom variable is {_VARIABLE[level]}" if level in _VARIABLE else ""
+    advice = f"give one of XNAT's short names (type, quality, date) or an xpath{variable}"
+    raise _unknown(level, field, advice)
+
+
+# where custom variables are; their names have small letters
+_VARIABLE = {
+    "subject": "xnat:subjectData/fields/field[name=iq]/field",
+    "experiment": "xnat:experimentData/fields/field[name=iq]/field",
+}
 
 
 def _unknown(level: str, field: str, advice: str) -> BadRequest:

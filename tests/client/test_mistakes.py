@@ -58,6 +58,11 @@ def test_a_misspelt_path_names_the_nearest_level(client, path, said):
         client.select(path)
 
 
+def test_a_custom_variable_needs_its_address(client, session):
+    with pytest.raises(BadRequest, match=r"field\[name=iq\]"):
+        client.select("/projects/P/subjects/*[iq>100]").get()
+
+
 @pytest.mark.parametrize("path", [None, ["/projects"], 7])
 def test_what_is_no_path_is_told(client, path):
     with pytest.raises(UsageError, match="neither a path nor a data type"):

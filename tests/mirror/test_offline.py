@@ -103,10 +103,11 @@ def test_what_is_not_held_says_how_to_get_it(offline):
     for ask in (
         lambda: offline.select("/projects/Q/subjects").get(),
         lambda: offline.select.project("Q").exists(),
-        offline.manage.users,
-        lambda: offline.get("/data/services/tokens/issue"),
     ):
-        with pytest.raises(errors.NotInMirror, match="nipype-xnat mirror pull"):
+        with pytest.raises(errors.NotInMirror, match="nipype-xnat mirror pull .* --project Q"):
+            ask()
+    for ask in (offline.manage.users, lambda: offline.get("/data/services/tokens/issue")):
+        with pytest.raises(errors.NotInMirror, match="ask the server itself"):
             ask()
     # within what it holds the mirror knows that there is none
     assert not offline.select("/projects/P/subjects/NOBODY").exists()

@@ -56,11 +56,21 @@ def test_spellings(text, tree):
         ([("xnat:a/B", "=", "1"), "AND", "OR"], "AND and OR in one list"),
         ([("xnat:a/B", "=", "1"), "XOR"], "joins nothing"),
         (80, "not int"),
+        ([("xnat:a/B", "="), "AND"], "a comparison is a tuple of three"),
     ],
 )
 def test_mistakes_are_told(text, said):
     with pytest.raises(CriteriaError, match=said):
         parse(text)
+
+
+def test_one_comparison_needs_no_list():
+    assert parse(("xnat:a/B", ">", "1")) == parse([("xnat:a/B", ">", "1"), "AND"])
+
+
+def test_an_expression_without_parentheses_is_told():
+    with pytest.raises(CriteriaError, match="put each comparison in parentheses"):
+        _ = F("xnat:a/B") > 60 & (F("xnat:a/C") == "F")
 
 
 VALUES = st.text(
