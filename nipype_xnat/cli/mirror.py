@@ -54,6 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="project to hold; may be given "
         "again; without it those that the mirror holds are brought up to date",
     )
+    pull.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="P",
+        help="project that the mirror shall not hold any longer; may be given again",
+    )
     pull.add_argument("--criteria", default="", help="only sessions that fulfil these criteria")
     pull.add_argument(
         "--files",
@@ -97,6 +104,7 @@ def _pull(args: argparse.Namespace) -> int:
             archive.transport,
             args.folder,
             wanted,
+            without=args.without,
             dry_run=args.dry_run,
             connections=args.connections,
             progress=speaker.file,

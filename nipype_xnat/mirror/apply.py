@@ -14,7 +14,7 @@ from typing import Literal
 
 from .. import transfer
 from ..address import Address
-from ..errors import Conflict, MirrorError, NotFound
+from ..errors import Conflict, MirrorError, NotFound, ServerBroken
 from ..records import Record
 from ..select.listings import Listings
 from ..transport import Body, Request, Transport
@@ -44,6 +44,10 @@ _OWNER = (
 
 class Clash(MirrorError):
     """Somebody else changed what an entry is about."""
+
+
+class _Gone(Clash):
+    """The element is not there."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,14 @@ class Applier:
     # -- files
 
     def _store(self, entry: Entry, what: Files) -> str:
-        owner = self._owner(what)
+        try:
+            owner = self._owner(what)
+            there = self._there(owner, what)
+        except _Gone as error:
+            if self.conflicts == "theirs":
+                return f"left out: {error.message}"
+            raise
         files = {path: self.outbox.file(entry, path) for path in what.digests}
-        there = self._there(owner, what)
         send: dict[str, Path] = {}
         beside: dict[str, str] = {}
         clashes: list[str] = []
@@ -166,7 +175,9 @@ class Applier:
             theirs = there.get(path)
             if theirs is not None and theirs.digest == digest:
                 continue
-            if _digest(theirs) == what.base.get(path) or self.conflicts == "ours":
+            unchanged = _digest(theirs) == what.base.get(path)
+            free = theirs is None and self.conflicts == "both"
+            if unchanged or free or self.conflicts == "ours":
                 send[path] = files[path]
             elif self.conflicts == "both":
                 beside[path] = _beside(path, entry.name)
@@ -218,17 +229,19 @@ class Applier:
         try:
             return _item(self.transport, address)
         except NotFound as error:
-            raise Clash(
-                "the archive does not have the element to store at (any more)",
+            raise _Gone(
+                "the archive does not have the element to store at (any more), or this account may "
+                "not see it",
                 server=self.transport.server,
                 asked=f"GET {address}",
-                advice="make it there, or take the entry out of the outbox",
+                advice="make it there and push again, or leave this out: --conflicts theirs",
             ) from error
 
     def _there(self, owner: Record, what: Files) -> dict[str, Record]:
         try:
             listed = list(Listings(self.transport).files_of(owner, what.resource))
-        except NotFound:
+        except (NotFound, ServerBroken):  # XNAT fails with 500 where a session or scan is not there
+            self._require(owner.with_values(resource_id="").owner)
             return {}
         return {record.path: record for record in listed if record.resource_label == what.resource}
 
@@ -249,6 +262,7 @@ class Applier:
         sets = request.method == "PUT" and request.body is None
         now = facts_of(self.transport, request)
         if request.method == "DELETE" and now is None:
+            self._require_sight(request)
             return "it was gone already"
         if sets and not is_share(request) and now is not None and agrees(wanted, now):
             return "it was so already"
@@ -272,6 +286,26 @@ class Applier:
                 raise
             return "it was shared already"
         return "sent"
+
+    def _require_sight(self, request: Request) -> None:
+        """Tell what is gone from what this account may not see: XNAT answers 404 to both."""
+        segments = request.address.segments
+        if segments[1] != "projects":
+            return
+        listing = Address(segments[:3]) / ["experiments"]
+        try:
+            asked = listing.ask(label="", columns="ID", format="json")
+            self.transport.send(Request("GET", asked, expect="json", fresh=True)).close()
+        except NotFound as error:
+            if self.conflicts == "theirs":
+                return
+            raise Clash(
+                f"the project {segments[2]} is gone too, or this account may not see it",
+                server=self.transport.server,
+                asked=request.asked,
+                advice="push with an account that may see it, or with --conflicts theirs if it is "
+                "gone",
+            ) from error
 
     def _request(self, entry: Entry, what: Change, names: Mapping[str, str]) -> Request:
         def real(text: str) -> str:

@@ -89,9 +89,11 @@ class Contents:
         """Return what is held of a project, None where it is nothing."""
         return next((one for one in self.projects if one.project == project), None)
 
-    def with_projects(self, more: Iterable[Wanted]) -> Contents:
-        """Return the same with some projects added or replaced."""
+    def with_projects(self, more: Iterable[Wanted], without: Iterable[str] = ()) -> Contents:
+        """Return the same with some projects added or replaced, and some taken out."""
         known = {one.project: one for one in self.projects}
+        for name in without:
+            known.pop(name, None)
         known.update({one.project: one for one in more})
         return replace(self, projects=tuple(known[name] for name in sorted(known)))
 

@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -149,6 +150,8 @@ class Outbox:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).expanduser().absolute()
+        self._latest = 0  # nanoseconds in the name of the latest entry that was seen here
+        self._lock = threading.Lock()
 
     # -- filling it
 
@@ -176,10 +179,8 @@ class Outbox:
         """
         now = datetime.now(timezone.utc)
         host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
-        # nanoseconds keep what one process does in order
-        name = f"{now:%Y%m%dT%H%M%S}.{time.time_ns() % 10**9:09d}-{host}-{os.getpid()}"
         entry = Entry(
-            f"{name}-{uuid.uuid4().hex[:8]}",
+            f"{self._moment()}-{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             server,
             what,
             f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -203,6 +204,16 @@ class Outbox:
                 advice="make room, or name another folder in NIPYPE_XNAT_OUTBOX",
             ) from error
         return entry
+
+    def _moment(self) -> str:
+        """Return a time that sorts after that of each entry that was seen here.
+
+        Clocks of hosts disagree, and are set back; what was done on top of something is sent after
+        it all the same.
+        """
+        with self._lock:
+            self._latest = max(self._latest + 1, time.time_ns())
+            return _written(self._latest)
 
     # -- looking into it
 
@@ -233,6 +244,8 @@ class Outbox:
                 ) from error
             # whoever moves entries about may have named them anew
             found.append(replace(entry, name=path.name))
+        with self._lock:
+            self._latest = max([self._latest, *(_moment_of(entry.name) for entry in found)])
         return found
 
     def file(self, entry: Entry, path: str) -> Path:
@@ -275,6 +288,22 @@ class Outbox:
 
     def __repr__(self) -> str:
         return f"Outbox({str(self.root)!r})"
+
+
+def _written(moment: int) -> str:
+    """Write nanoseconds so that their order is that of names."""
+    seconds, rest = divmod(moment, 10**9)
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y%m%dT%H%M%S}.{rest:09d}"
+
+
+def _moment_of(name: str) -> int:
+    """Read nanoseconds from the name of an entry; 0 where somebody has renamed it."""
+    whole, _, rest = name.partition("-")[0].partition(".")
+    try:
+        read = datetime.strptime(whole, "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
+        return int(read.timestamp()) * 10**9 + int(rest)
+    except ValueError:
+        return 0
 
 
 def _place(source: Path | bytes, target: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import search, transfer
 from ..address import Address
 from ..cohort import find_files, parse_template
-from ..errors import AnswerError, SelectSyntaxError, UsageError
+from ..errors import AnswerError, NotAllowed, NotFound, SelectSyntaxError, UsageError
 from ..records import Record
 from ..transport import Request, Transport
 from .changes import Changes, compare, referenced
@@ -96,6 +96,7 @@ def pull(
     wanted: Iterable[Wanted] = (),
     *,
     also: Iterable[Record] = (),
+    without: Iterable[str] = (),
     dry_run: bool = False,
     connections: int = 8,
     progress: Callable[[transfer.Progress], object] | None = None,
@@ -117,6 +118,8 @@ def pull(
     also : iterable of Record
         Files whose bytes are fetched besides those that the projects' templates name. They stay
         until the server lists other ones in their place.
+    without : iterable of str
+        Projects that the mirror shall not hold any longer.
     dry_run : bool
         List and compare, and change nothing.
     connections : int
@@ -134,6 +137,9 @@ def pull(
     ------
     MirrorError
         If the folder holds something else, or somebody else pulls into it.
+    NotAllowed, NotFound
+        If a project is not there (any more), or this account may not see it. The mirror stays as it
+        was.
     UsageError
         If no project is named, a template is about another project, or the mirror is of another
         server.
@@ -146,7 +152,7 @@ def pull(
             f"{folder.root} is a mirror of {before.server}, not of {transport.server}",
             advice="pull into a folder of its own",
         )
-    contents = before.with_projects(wanted)
+    contents = before.with_projects(wanted, without)
     if not contents.projects:
         raise UsageError("no project to pull", advice="name one: --project P")
     with folder.pulling():
@@ -216,7 +222,23 @@ class _Pull:
                 if one.criteria:
                     criteria = search.parse(one.criteria)
                     allowed = search.matching_ids(self.transport, criteria, "experiment")
-                ProjectLists(self.transport, writer, one, allowed, tick).write()
+                self._list_one(ProjectLists(self.transport, writer, one, allowed, tick))
+
+    def _list_one(self, lists: ProjectLists) -> None:
+        try:
+            lists.write()
+        except (NotAllowed, NotFound) as error:
+            advice = "check its name, and whether this account may see it"
+            if self.contents.state:
+                advice += "; the mirror stays as it was. To pull the others, and to let go of "
+                advice += f"what is held of it: --without {lists.project}"
+            raise type(error)(
+                f"the project {lists.project!r} cannot be listed: {error.message}",
+                server=error.server,
+                asked=error.asked,
+                status=error.status,
+                advice=advice,
+            ) from error
 
     def _publish(self, name: str) -> None:
         kept = dict(self._kept())

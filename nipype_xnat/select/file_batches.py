@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 from ..address import Address, is_plain_label
-from ..errors import AnswerError, CannotReachServer
+from ..errors import AnswerError, BadRequest, CannotReachServer
 from ..records import Record, scan_segment
 from .batches import Batches, Problem
 from .grammar import Step
@@ -68,10 +68,14 @@ class FileBatches:
             return self._ask.batch_address(ids, inside(batch), _labels(batch, resource))
 
         def ask(batch: Sequence[Sequence[Holder]]) -> list[tuple[str, Record]]:
-            return [
-                (record.experiment_id, record)
-                for record in self._attributed(batch, address, ask_owner)
-            ]
+            try:
+                found = self._attributed(batch, address, ask_owner)
+            except BadRequest:
+                # a proxy may refuse lists of scans as it refuses lists of sessions
+                if len(batch) > 1 or "," not in str(address(batch)):
+                    raise
+                found = [record for holder in batch[0] for record in ask_owner(holder)]
+            return [(record.experiment_id, record) for record in found]
 
         def ask_owner(holder: Holder) -> list[Record]:
             return self._files_of(holder.record, resource)

@@ -13,7 +13,6 @@ from ..transport import Request
 from .companions import companions
 from .element import Element
 from .identity import view_name
-from .listings import Listings
 from .resource import Resource
 
 __all__ = ["File"]
@@ -23,6 +22,7 @@ class File(Element):
     """A file of a resource."""
 
     level = "file"
+    _looked_up = False  # by itself: what was found then may be old when it is asked again
 
     @property
     def address(self) -> Address:
@@ -58,6 +58,7 @@ class File(Element):
         for record in listed:
             if record.path == self._record.path:
                 self._record = record
+                self._looked_up = True
                 return listed
         raise NotFound(
             f"there is no file {self._record.path!r}",
@@ -72,7 +73,8 @@ class File(Element):
         return self._record
 
     def _is_listed(self) -> bool:
-        return self._record.size is not None or bool(self._record.digest)
+        known = self._record.size is not None or bool(self._record.digest)
+        return known and not self._looked_up
 
     def attributes(self) -> dict[str, str]:
         """Return all that the listing says: URI, Name, Size, path, digest and the file's words."""
@@ -130,13 +132,13 @@ class File(Element):
         ------
         NotFound, TransferError, CannotReachServer
         """
-        listed = [] if self._is_listed() else self._list()
+        # the neighbours are listed in any case where it stays in the cache
+        listed = self._list() if dest is None or not self._is_listed() else []
         record = self._record
         if dest is not None:
             target = LocalPath(dest).expanduser()
             transfer.save(self._archive.transport, record, target, cache=self._archive.cache)
             return str(target)
-        listed = listed or list(Listings(self._archive.transport).files(record))
         wanted = [record, *companions(listed, [record]).get(record.path, ())]
         named = any((one.path, one.digest) == (record.path, record.digest) for one in listed)
         fetched = transfer.fetch(self._archive.transport, wanted, self._archive.cache, listed=named)
@@ -188,6 +190,7 @@ class File(Element):
             event_reason=self._archive.event_reason,
         )
         self._record = stored.records[0]
+        self._looked_up = False
         return self
 
     create = put  # type: ignore[assignment]

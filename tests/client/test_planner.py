@@ -104,7 +104,13 @@ def test_a_server_that_refuses_lists_is_asked_one_by_one(tmp_path):
     with make_cohort(tmp_path / "archive", site, 9) as archive, archive.running() as url:
         with Interface(url, "admin", "admin", cache=tmp_path) as client:
             records = list(client.select(T1W).records())
+            everything = client.select("/projects/*/experiments/*/scans/*/resources/*/files/*")
+            found = {
+                (r.experiment_label, r.scan_id, r.resource_label) for r in everything.records()
+            }
     assert [record.experiment_label for record in records] == [f"S{n:03d}_MR1" for n in range(9)]
+    assert {label for label, _, _ in found} == {f"S{n:03d}_MR1" for n in range(9)}
+    assert len({scan for _, scan, _ in found}) > 1
 
 
 @pytest.mark.parametrize("owners", [0, 1, 2], ids=["none", "exactly one", "two"])

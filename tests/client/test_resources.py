@@ -1,9 +1,11 @@
 """Resources and files, in and out: names, zips, folders, words."""
 
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from nipype_xnat import Interface
 from nipype_xnat.errors import Conflict, NothingMatched, UsageError
 
 
@@ -118,3 +120,20 @@ def test_the_scans_of_a_session_in_one_zip(client, fill, tmp_path):
         session.scans().download(tmp_path, type="T3")
     with pytest.raises(UsageError, match="subjects cannot"):
         client.select("/projects/P/subjects").download(tmp_path)
+
+
+@pytest.mark.parametrize("dest", [None, "here.txt"])
+def test_a_file_that_was_named_is_what_the_server_holds_when_it_is_got(
+    client, fill, subject, tmp_path, dest
+):
+    archive = Interface(client.server, "admin", "admin", cache=tmp_path / "own", metadata_age=0)
+    place = "/data/projects/P/subjects/S/resources/R/files/a.txt"
+    target = dest and tmp_path / dest
+    fill.file(place, b"old")
+    file = archive.select("/projects/P/subjects/S/resources/R/files/a.txt")
+    assert Path(file.get(target)).read_bytes() == b"old"
+    assert file.size() == 3
+    fill.file(place, b"newer", overwrite="true")
+    assert Path(file.get(target)).read_bytes() == b"newer"
+    assert file.size() == 5
+    archive.disconnect()

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import time
 
 import pytest
 from mirror.conftest import fill_archive
@@ -325,3 +326,60 @@ def test_the_commands(filled, offline, box, mirrored, config, fill, monkeypatch,
     assert main(["push", "--config", str(config), "--conflicts", "ours"]) == 0
     assert main(["status"]) == 0
     assert "0 waiting" in capsys.readouterr().out
+
+
+def test_what_builds_on_something_is_sent_after_it_whatever_the_clocks(
+    offline, box, client, monkeypatch
+):
+    offline.select("/projects/P/subjects/FIRST").create()
+    # another job, on a host whose clock is a day behind
+    behind = time.time_ns() - 86400 * 10**9
+    monkeypatch.setattr("nipype_xnat.mirror.outbox.time.time_ns", lambda: behind)
+    other = pickle.loads(pickle.dumps(offline))
+    other.select("/projects/P/subjects/FIRST/experiments/SECOND").create()
+    other.select("/projects/P/experiments/SECOND/resources/R/files/third").put(b"3")
+    places = [entry.place.partition("?")[0].rpartition("/")[2] for entry in box.waiting()]
+    assert list(dict.fromkeys(places)) == ["FIRST", "SECOND", "R"]
+    assert places[-2:] == ["SECOND", "R"]
+    monkeypatch.undo()
+    push(client.transport, box)
+    assert box.waiting() == []
+
+
+def test_a_deletion_by_an_account_that_sees_nothing_waits(
+    filled, client, offline, box, tmp_path, fill
+):
+    fill.put("/data/projects/P/accessibility/private")
+    filled.archive.add_user("ann", "ann")
+    offline.select(SESSION).delete()
+    with Interface(filled.url, "ann", "ann", cache=tmp_path / "c3") as ann:
+        for choice in ("report", "ours"):
+            result = push(ann.transport, box, conflicts=choice)
+            assert result.sent == []
+            assert "this account may not see it" in result.conflicts[0][1]
+    assert client.select(SESSION).exists()
+    assert len(push(client.transport, box).sent) == 1
+    assert not client.select(SESSION).exists()
+
+
+@pytest.mark.parametrize("gone", [SESSION, SESSION + "/scans/1"])
+def test_files_whose_element_was_deleted_there_are_a_conflict(client, offline, box, gone):
+    offline.select(SESSION + "/scans/1/resources/NEW/files/x").put(b"x")
+    client.select(gone).delete()
+    for choice in ("report", "ours", "both"):
+        result = push(client.transport, box, conflicts=choice)
+        assert (result.sent, result.failed) == ([], [])
+        assert "does not have the element to store at" in result.conflicts[0][1]
+    result = push(client.transport, box, conflicts="theirs")
+    assert (len(result.sent), box.waiting()) == (1, [])
+    assert not client.select(gone).exists()
+
+
+def test_a_file_that_was_deleted_there_keeps_its_name_with_both(client, offline, box):
+    place = SESSION + "/scans/1/resources/NIFTI/files/a.nii"
+    offline.select(place).put(b"ours", overwrite=True)
+    client.select(place).delete()
+    assert len(push(client.transport, box).conflicts) == 1
+    assert len(push(client.transport, box, conflicts="both").sent) == 1
+    names = client.select(place.rpartition("/")[0] + "/*").get("label")
+    assert names == ["a.json", "a.nii", "b.txt"]

@@ -170,3 +170,18 @@ def test_the_command(filled, tmp_path, config):
     assert filled.url in shown.stdout and "P: all files" in shown.stdout
     assert run("show", tmp_path).returncode == 1
     assert run("pull", filled.url, folder, "--project", "NOPE", "--config", config).returncode == 1
+
+
+def test_a_project_that_vanished_is_told_and_can_be_let_go(mirrored, client, tmp_path):
+    pull(client.transport, mirrored, [Wanted("Q")])
+    client.select("/projects/Q").delete()
+    with pytest.raises(errors.NotFound, match="'Q' cannot be listed.*\n?.*--without Q"):
+        pull(client.transport, mirrored)
+    with Interface(offline=True, mirror=mirrored, cache=tmp_path / "c2") as offline:
+        assert offline.select("/projects").get("id") == ["P", "Q"]
+        assert offline.select("/projects/Q/experiments/QMR").exists()
+    pull(client.transport, mirrored, without=["Q"])
+    with Interface(offline=True, mirror=mirrored, cache=tmp_path / "c2") as offline:
+        assert offline.select("/projects").get("id") == ["P"]
+        with pytest.raises(errors.NotInMirror, match="the mirror holds P, not Q"):
+            offline.select("/projects/Q/experiments").get()
