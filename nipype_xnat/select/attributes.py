@@ -12,6 +12,7 @@ from ..levels import LEVELS
 from ..records import Record
 from ..tables import Row, rows
 from ..transport import Request, Transport
+from .fields import check_written
 from .schema_paths import paths_of
 
 __all__ = ["Attributes"]
@@ -98,7 +99,14 @@ class Attributes:
         self.mset({name: value})
 
     def mset(self, values: Mapping[str, Any]) -> None:
-        """Write several fields, in one request."""
+        """Write several fields, in one request.
+
+        Raises
+        ------
+        UsageError
+            If a name looks like a misspelt one, which XNAT would drop.
+        """
+        check_written(self._level, values)
         address = self._address().ask(values).ask(self._event)
         self._transport.send(Request("PUT", address)).close()
 

@@ -58,6 +58,17 @@ def test_a_misspelt_path_names_the_nearest_level(client, path, said):
         client.select(path)
 
 
+def test_a_misspelt_field_is_not_written_into_nothing(client, session):
+    # XNAT answers 200 to it and drops it
+    subject = client.select.project("P").subject("S")
+    with pytest.raises(UsageError, match="did you mean 'gender'"):
+        subject.attrs.set("gendr", "male")
+    with pytest.raises(UsageError, match="did you mean 'type'"):
+        session.scan("9").create(typ="T2w")
+    assert not session.scan("9").exists()
+    subject.attrs.mset({"Gender": "male", "xnat:subjectData/group": "A"})
+
+
 def test_a_custom_variable_needs_its_address(client, session):
     with pytest.raises(BadRequest, match=r"field\[name=iq\]"):
         client.select("/projects/P/subjects/*[iq>100]").get()
