@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import IO, Any
 
 from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import ClosingIterator
@@ -73,7 +73,10 @@ class Application:
         """Answer one request."""
         request = Request(environ)
         if request.method not in {"GET", "HEAD"}:
-            return self._answer(request, environ)(environ, start_response)
+            changed = self._answer(request, environ)
+            if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+                _read_out(environ["wsgi.input"])
+            return changed(environ, start_response)
         # what is looked up now may be replaced before the answer comes to it
         release = self.archive.blobs.hold()
         try:
@@ -164,6 +167,15 @@ class Application:
                 f'SESSION_EXPIRATION_TIME="{int(time.time() * 1000)},{timeout}"; Version=1; Path='
                 f"{self.archive.site.context or '/'}",
             )
+
+
+def _read_out(body: IO[bytes]) -> None:
+    """Read what is left of a body, so that it is not taken for the next request."""
+    try:
+        while body.read(1 << 16):
+            pass
+    except (OSError, ValueError):
+        return  # it was cut off, or is not what it says; the server ends the connection
 
 
 def _headless(response: Response) -> Response:

@@ -1,5 +1,8 @@
 """Who is let in, and the settings of the site that decide it."""
 
+import http.client as http_client
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
@@ -95,3 +98,23 @@ def test_intervals_are_read(text, length):
 @pytest.mark.parametrize("length", [1, 59, 60, 900, 5400, 86400, 172800, 0.5])
 def test_intervals_are_written_so_that_they_can_be_read(length):
     assert seconds(words(length)) == length
+
+
+def test_a_refused_body_of_unknown_length_is_not_the_next_request(start):
+    _, url = start()
+    place = urlsplit(url)
+    http = http_client.HTTPConnection(place.hostname, place.port)
+    login = {"Authorization": "Basic YWRtaW46YWRtaW4="}
+    http.request("PUT", "/data/projects/P", headers=login)
+    assert http.getresponse().read() is not None
+    files = "/data/projects/P/resources/R/files"
+    chunks = [b"x" * 20, b"GET /data/projects HTTP/1.1\r\nHost: x\r\n\r\n"]
+    http.request("PUT", files + "/f.txt?inbody=true", iter(chunks), login, encode_chunked=True)
+    refused = http.getresponse()
+    refused.read()
+    assert refused.status == 500
+    # the same connection serves on, and answers what was asked
+    for _ in range(3):
+        http.request("GET", "/data/projects/P?format=json", headers=login)
+        answer = http.getresponse()
+        assert b'"items"' in answer.read()

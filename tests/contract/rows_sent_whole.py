@@ -193,3 +193,7 @@ ROWS += [
                 "rows": [{f"{SCANS}/id": "1", f"{SCANS}/type": "T1w", "label": "MR1",
                           "subject_label": "S1", "xnat:imagesessiondata/subject_id": "{s1}"}]}),
 ]  # fmt: skip
+ROWS += [
+    Row("GET", "/data/subjects?format=json&offset=x", 500, "J SecureResource"),
+    Row("GET", "/data/experiments?format=json&limit=x", 500, "J SecureResource"),
+]

@@ -48,6 +48,7 @@ KNOWN = re.compile(
     "|size of the body must be known"  # SecureResource: an in-body upload of no length
     "|cannot be read"  # FileExtractor: what is no archive
     "|XNAT cannot catalog"
+    "|are not both numbers|LIMIT and OFFSET must not"  # SecureResource: pages of a listing
     "|length of the answer is not known"  # Restlet: a range of a zip, which has no size yet
     "|contained a malformed URL"  # BatchPrearchiveActionsA: a src that is no address
     "|is not a valid Status"  # SQListenerRepresentation
