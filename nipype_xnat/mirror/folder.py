@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,14 +25,32 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import DatabaseError
 
 from ..cache import Cache
-from ..errors import MirrorError
+from ..errors import MirrorError, XNATError
 
-__all__ = ["Contents", "Folder", "Wanted"]
+__all__ = ["Contents", "Folder", "Wanted", "written"]
 
 _LAYOUT = 1
 _DESCRIPTION = "mirror.json"
+
+
+@contextmanager
+def written(what: str, advice: str) -> Iterator[None]:
+    """Tell of a disk that is full or cannot be written, whoever wrote to it.
+
+    Raises
+    ------
+    MirrorError
+    """
+    try:
+        yield
+    except (OSError, DatabaseError, sqlite3.Error) as error:
+        if isinstance(error, XNATError):
+            raise
+        reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+        raise MirrorError(f"{what} cannot be written: {reason}", advice=advice) from error
 
 
 @dataclass(frozen=True)

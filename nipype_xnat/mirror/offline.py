@@ -131,6 +131,20 @@ class OfflineTransport:
 
     # -- changing
 
+    @contextmanager
+    def _kept_whole(self, overlay: Overlay) -> Iterator[None]:
+        """Let go of the copy where a change that it has does not get into the outbox.
+
+        What is tried again would count as done already, and never wait.
+        """
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                if self._overlay is overlay:
+                    self._overlay = None
+            raise
+
     def _changed(self) -> Overlay:
         """Return the copy that takes changes, with all that waits already in it."""
         with self._lock:
@@ -172,9 +186,9 @@ class OfflineTransport:
             made_in(overlay, f"{request.address} {body.decode('utf-8', 'replace')}"),
             base,
         )
-        self.outbox.add(
-            self.server, change, {"body": body} if request.body else {}, self.contents.pulled
-        )
+        files = {"body": body} if request.body else {}
+        with self._kept_whole(overlay):
+            self.outbox.add(self.server, change, files, self.contents.pulled)
         return Answer(request, answer.status, answer.headers, iter([text]), server=self.server)
 
     @contextmanager
@@ -201,19 +215,20 @@ class OfflineTransport:
         overlay = self._changed()
         owner, label = names_of(overlay, resource)
         before = files_of(overlay, resource.owner / ["resources", label]) or {}
-        yield overlay
-        new = {path: digest for path, digest in digests.items() if before.get(path) != digest}
-        if new:
-            entry = Files(
-                owner,
-                label,
-                new,
-                {path: before.get(path) for path in new},
-                dict(words),
-                overwrite,
-            )
-            sources = {path: files[path] for path in new}
-            self.outbox.add(self.server, entry, sources, self.contents.pulled)
+        with self._kept_whole(overlay):
+            yield overlay
+            new = {path: digest for path, digest in digests.items() if before.get(path) != digest}
+            if new:
+                entry = Files(
+                    owner,
+                    label,
+                    new,
+                    {path: before.get(path) for path in new},
+                    dict(words),
+                    overwrite,
+                )
+                sources = {path: files[path] for path in new}
+                self.outbox.add(self.server, entry, sources, self.contents.pulled)
 
     # -- telling what is not there
 

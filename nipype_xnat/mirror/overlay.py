@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ..archive import Archive
 from ..archive.storage.blobs import Blobs
 from ..transport.lifetime import at_exit
+from .folder import written
 from .inside import Inside
 from .types import site_of
 
@@ -39,7 +40,21 @@ class Overlay(Inside):
     """
 
     def __init__(self, state: Path, server: str, account: str) -> None:
+        room = "make room, or name another folder in TMPDIR"
+        with written(f"a copy of the mirror's tables in {tempfile.gettempdir()}", room):
+            archive = self._copied(state)
+        super().__init__(archive, server, account)
+        at_exit(self)
+
+    def _copied(self, state: Path) -> Archive:
         self._root = Path(tempfile.mkdtemp(prefix="nipype_xnat-"))
+        try:
+            return self._opened(state)
+        except BaseException:
+            shutil.rmtree(self._root, ignore_errors=True)
+            raise
+
+    def _opened(self, state: Path) -> Archive:
         shutil.copyfile(state / "archive.sqlite", self._root / "archive.sqlite")
         (self._root / "archive.sqlite").chmod(0o600)
         site = site_of(state, site_id=f"OFFLINE-{secrets.token_hex(4)}", durable=False)
@@ -57,8 +72,7 @@ class Overlay(Inside):
                 ),
                 {"start": _OWN_NUMBERS},
             )
-        super().__init__(archive, server, account)
-        at_exit(self)
+        return archive
 
     def end(self) -> None:
         """Throw the copy away."""

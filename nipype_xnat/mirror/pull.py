@@ -15,7 +15,7 @@ from ..errors import AnswerError, NotAllowed, NotFound, SelectSyntaxError, Usage
 from ..records import Record
 from ..transport import Request, Transport
 from .changes import Changes, compare, referenced
-from .folder import Contents, Folder, Wanted
+from .folder import Contents, Folder, Wanted, written
 from .fresh import Fresh
 from .lists import ProjectLists, Tick
 from .offline import OfflineTransport
@@ -136,7 +136,7 @@ def pull(
     Raises
     ------
     MirrorError
-        If the folder holds something else, or somebody else pulls into it.
+        If the folder holds something else or cannot be written, or somebody else pulls into it.
     NotAllowed, NotFound
         If a project is not there (any more), or this account may not see it. The mirror stays as it
         was.
@@ -155,7 +155,8 @@ def pull(
     contents = before.with_projects(wanted, without)
     if not contents.projects:
         raise UsageError("no project to pull", advice="name one: --project P")
-    with folder.pulling():
+    room = "make room on its disk, or pull into another folder; what came is not fetched again"
+    with written(f"the mirror {folder.root}", room), folder.pulling():
         work = _Pull(Fresh(transport), folder, contents, also, dry_run, connections, progress)
         return work.run(tick)
 

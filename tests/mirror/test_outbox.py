@@ -2,6 +2,8 @@
 
 import pickle
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -383,3 +385,49 @@ def test_a_file_that_was_deleted_there_keeps_its_name_with_both(client, offline,
     assert len(push(client.transport, box, conflicts="both").sent) == 1
     names = client.select(place.rpartition("/")[0] + "/*").get("label")
     assert names == ["a.json", "a.nii", "b.txt"]
+
+
+def test_what_did_not_get_into_the_outbox_is_not_seen_and_can_be_tried_again(offline, box):
+    box.root.mkdir()
+    (box.root / "waiting").write_text("in the way, as a full disk would be")
+    place = SESSION + "/resources/NEW/files/x"
+    for change in (
+        lambda: offline.select(place).put(b"x"),
+        lambda: offline.select(SESSION).attrs.set("xnat:mrSessionData/note", "seen"),
+    ):
+        with pytest.raises(errors.MirrorError, match="cannot be written"):
+            change()
+    assert not offline.select(place).exists()
+    assert offline.select(SESSION).attrs.get("xnat:mrSessionData/note") != "seen"
+    (box.root / "waiting").unlink()
+    offline.select(place).put(b"x")
+    assert [entry.what.digests.keys() for entry in box.waiting()] == [{"x"}]
+    assert offline.select(place).exists()
+
+
+FULL = """
+import resource, sys
+from nipype_xnat import Interface, errors
+from nipype_xnat.mirror import Wanted, pull
+server, mirror, other = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # as on a disk without room
+try:
+    with Interface(server, "admin", "admin", cache=other + ".cache") as client:
+        pull(client.transport, other, [Wanted("P")])
+except errors.MirrorError as error:
+    print(error)
+try:
+    with Interface(offline=True, mirror=mirror, cache=other + ".cache") as offline:
+        offline.select("/projects/P/subjects/NEW").create()
+except errors.MirrorError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_a_clear_error(filled, mirrored, tmp_path):
+    command = [sys.executable, "-c", FULL, filled.url, str(mirrored), str(tmp_path / "other")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert f"the mirror {tmp_path / 'other'} cannot be written" in done.stdout, done.stderr
+    assert "a copy of the mirror's tables" in done.stdout
+    assert "make room" in done.stdout
+    assert list((tmp_path / "other" / "states").iterdir()) == []
