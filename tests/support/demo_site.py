@@ -22,13 +22,14 @@ from nipype_xnat.demo.seed import seed
 # A program with bet's command line that takes no time, and fails on demand. No library: importing
 # one takes longer than all the rest.
 QUICK_BET = f"""#!{sys.executable} -IS
-import array, gzip, os, struct, sys
+import array, gzip, os, struct, sys, time
 source, target = sys.argv[1:3]
 name = os.path.basename(source)
 if name.startswith(os.environ.get("QUICK_BET_REFUSES", "?")):
     sys.exit("bet: this head is not liked")
 if name.startswith(os.environ.get("QUICK_BET_VANISHES", "?")):
     os.system(os.environ["QUICK_BET_ENDS"] + "; sleep 60")  # its own job
+time.sleep(float(os.environ.get("QUICK_BET_TAKES", 0)))
 if name.endswith(".img"):
     header = bytearray(open(source[:-4] + ".hdr", "rb").read()[:348])
     voxels = open(source, "rb").read()

@@ -11,9 +11,12 @@ import time
 
 import pytest
 import requests
+from nipype import Function, IdentityInterface, MapNode, Node, Workflow
+from nipype.pipeline.engine.utils import load_resultfile
 
-from nipype_xnat import Interface
+from nipype_xnat import Interface, cluster_plugin
 from nipype_xnat.cli.demo import example
+from nipype_xnat.demo import heads
 from nipype_xnat.server.sessions import Sessions
 from support.clusters import cohort, leaks, submit
 from support.clusters.daemons import Cluster, until
@@ -50,6 +53,16 @@ def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Sessions, "open", open_and_note)
     return found
+
+
+def divide(divisor):
+    """Share a hundred."""
+    return 100 // divisor
+
+
+def add(values):
+    """Add what was shared."""
+    return sum(values)
 
 
 class ClusterLaw:
@@ -140,6 +153,35 @@ class ClusterLaw:
         assert "2 sessions computed, 4 files uploaded" in said
         assert cohort.state(site) == linear
 
+    def _replace(self, site) -> None:
+        """Put another image into the archive, under the same name."""
+        session = "/data/projects/DEMO/subjects/DEMO008/experiments/DEMO008_MR1"
+        uri = f"{site.url}{session}/scans/1/resources/NIFTI/files/{HEADS[0]}"
+        other = heads.Person("OTHER", "OTHER_1", "M", 85.0)
+        requests.put(
+            f"{uri}?overwrite=true&inbody=true",
+            data=heads.nifti_gz(heads.image(other, resolution=8.0)),
+            headers={"Content-Type": "application/octet-stream"},
+            auth=("admin", "admin"),
+            timeout=60,
+        ).raise_for_status()
+
+    @pytest.mark.parametrize("kind", ["plain", pytest.param("graph", marks=ALL)])
+    def test_jobs_cancelled_in_the_queue_are_no_earlier_result(self, site, cluster, linear, kind):
+        code, said = cohort.run(site, "Linear")
+        assert code == 0, said
+        self._replace(site)
+        name = {"SLURM": "sbatch_args", "SGE": "qsub_args"}[self.plain]
+        held = {name: {"SLURM": "--hold", "SGE": "-h"}[self.plain]}
+        with cohort.started(site, f"+{getattr(self, kind)}", held) as process:
+            number = len(HEADS) * (1 if kind == "plain" else 3)
+            until(lambda: len(cluster.jobs()) == number, "jobs in the queue", 60)
+            cluster.cancel(*cluster.jobs())
+            said, _ = process.communicate(timeout=100)
+        assert process.returncode == 1, said
+        assert "left no result" in said
+        assert cohort.state(site) == linear
+
     def test_the_sibling_example(self, site, cluster):
         site.put_program("recon-all", RECON_ALL)
         words = ["--plugin", self.plain, "--criteria", "xnat:mrSessionData/AGE > 91"]
@@ -160,16 +202,42 @@ class ClusterLaw:
 
     @ALL
     @pytest.mark.parametrize("kind", ["plain", "graph"])
-    def test_the_submitting_process_is_killed(self, site, cluster, linear, kind):
+    def test_a_mapnode_of_which_one_element_fails(self, cluster, tmp_path, kind):
+        def run(divisors):
+            whole = Workflow(name="mapped", base_dir=str(tmp_path))
+            over = Node(IdentityInterface(["divisors"]), name="over")
+            over.inputs.divisors = divisors
+            share = MapNode(Function(["divisor"], ["out"], divide), ["divisor"], name="share")
+            total = Node(Function(["values"], ["out"], add), name="total")
+            whole.connect([(over, share, [("divisors", "divisor")])])
+            whole.connect([(share, total, [("out", "values")])])
+            whole.config["execution"] = {
+                "crashdump_dir": str(tmp_path / "crash"),
+                "stop_on_first_crash": "false",
+                "poll_sleep_duration": 0.5,
+            }
+            whole.run(plugin=cluster_plugin(getattr(self, kind)))
+            (result,) = (tmp_path / "mapped" / "total").glob("result_*.pklz")
+            return load_resultfile(result).outputs.out
+
+        assert run([1, 2, 4]) == 175
+        with pytest.raises(RuntimeError, match=r"ZeroDivisionError|mapped\.share: "):
+            run([1, 2, 0])
+        assert run([1, 2, 5]) == 170
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_the_submitting_process_is_killed(self, site, cluster, linear, monkeypatch, kind):
         plugin = f"+{getattr(self, kind)}"
+        monkeypatch.setenv("QUICK_BET_TAKES", "15")
         with cohort.started(site, plugin) as process:
-            until((site.folder / "cache").exists, "the first job", 60)
+            until(lambda: list((site.folder / "work").rglob("bet/command.txt")), "a bet", 90)
             process.kill()
-        left = cluster.jobs()
-        assert left
+        assert cluster.jobs()
+        monkeypatch.delenv("QUICK_BET_TAKES")
         code, said = cohort.run(site, plugin)
         assert code == 0, said
-        assert "jobs of an earlier run" in said
+        assert "Waiting for jobs of an earlier run" in said
         assert site.computed() == HEADS
         assert cohort.state(site) == linear
 
@@ -191,12 +259,13 @@ class ClusterLaw:
         assert cohort.state(site) == linear
 
     @ALL
-    def test_the_controller_is_away_for_a_while(self, site, cluster, linear):
+    @pytest.mark.parametrize("daemon", ["controller", "node"])
+    def test_a_daemon_is_away_for_a_while(self, site, cluster, linear, daemon):
         with cohort.started(site, f"+{self.plain}") as process:
             until((site.folder / "cache").exists, "the first job", 60)
-            cluster.kill_controller()
+            getattr(cluster, f"kill_{daemon}")()
             time.sleep(8)
-            cluster.start_controller()
+            getattr(cluster, f"start_{daemon}")()
             said, _ = process.communicate(timeout=200)
         assert process.returncode == 0, said
         assert site.computed() == HEADS
