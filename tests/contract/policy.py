@@ -65,6 +65,15 @@ ELSEWHERE = {
     ("GET", "/xapi/custom-fields"): "read",
     ("PUT", "/xapi/custom-fields"): "edit",
     ("DELETE", "/xapi/custom-fields"): "edit",
+    ("PUT", "/xapi/archive/upload/xml"): "edit",
+    ("POST", "/xapi/archive/upload/xml"): "edit",
+    ("GET", "/xapi/customforms"): "account",
+    ("PUT", "/xapi/customforms"): "site",
+    ("POST", "/xapi/customforms"): "site",
+    ("DELETE", "/xapi/customforms"): "site",
+    ("GET", "/xapi/direct-archive"): "visit",
+    ("POST", "/xapi/direct-archive"): "edit",
+    ("DELETE", "/xapi/direct-archive"): "delete",
 }
 FILTERED = {
     "/search", "/search/elements", "/search/elements/{type}", "/search/saved",

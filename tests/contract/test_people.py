@@ -9,7 +9,7 @@ import json
 import pytest
 import requests
 
-from support.dicom_files import study
+from support.dicom_files import ROOT, study
 
 from . import policy
 from .conftest import OTHER, served
@@ -101,6 +101,11 @@ class Prey(State):
         self.ask("PUT", extra, 200, data=SECRET.encode())
         self.ask("PUT", f"/data/workflows?{FLOW}2020-01-01{ABOUT}", 200)
         self.ask("PUT", CUSTOM, 200, json={"f": SECRET})
+        sent = "/data/services/import?inbody=true&import-handler=DICOM-zip&Direct-Archive=true"
+        packed = {"Content-Type": "application/zip"}
+        self.ask("POST", sent + "&project={p}", 200, data=study(1, study=7), headers=packed)
+        listed = self.ask("POST", "/xapi/direct-archive", 200, json={}).json()
+        self.names["direct"] = str(listed[0]["id"])
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +162,14 @@ def concrete(method, template):
     if template == "/xapi/custom-fields":
         path = CUSTOM + ("/f" if method == "DELETE" else "")
         return path, '{"g": "new"}' if method == "PUT" else None
+    if template == "/xapi/archive/upload/xml":
+        said = f'<xnat:Subject ID="{{s1}}" project="{{p}}" label="S1" group="new" {XML}/>'
+        return path + "?allowDataDeletion=false", said
+    if template == "/xapi/customforms":
+        return path + {"PUT": "/save", "POST": "/promote"}.get(method, ""), "[]"
+    if template == "/xapi/direct-archive":
+        one = f"{{p}}/{ROOT}.7/Sample_ID"
+        return f"{path}/" + ("{direct}" if method == "DELETE" else one), None
     if template.startswith("/data/prearchive/") and method == "POST":
         return path + "?action=build", None
     if template.endswith("/files"):
@@ -237,7 +250,7 @@ def test_every_route_obeys_the_policy(role, access, peopled):
         path, body = concrete(method, template)
         body = state.fill(body) if isinstance(body, str) else body
         headers = {"Content-Type": "text/xml"} if body and str(body).startswith("<") else {}
-        if template.startswith("/xapi") and body:
+        if template.startswith("/xapi") and body and not headers:
             headers = {"Content-Type": "application/json"}
         answer = clients[role].request(
             method, state.url + state.fill(path), data=body, headers=headers, allow_redirects=False
