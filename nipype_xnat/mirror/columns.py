@@ -34,13 +34,15 @@ class Columns:
 
     def __init__(self, transport: Transport) -> None:
         self._ask = Listings(transport)
+        self._sound: set[str] = set()
 
     def tables(
         self, address: Address, keys: Sequence[str], columns: Sequence[str]
     ) -> Iterator[Rows]:
         """Yield tables that together hold all columns; the keys are in each of them.
 
-        Columns that the server refuses are left out: its types may lack them.
+        Columns that the server refuses are left out: its types may lack them. A listing that fails
+        without them too is an error.
 
         Parameters
         ----------
@@ -81,6 +83,7 @@ class Columns:
         try:
             found = self._named(address, [*keys, *columns])()
         except (ServerBroken, BadRequest) as error:
+            self._require(address, keys[0])
             if len(columns) > 1:
                 middle = len(columns) // 2
                 yield from self._answered(address, keys, columns[:middle])
@@ -89,6 +92,12 @@ class Columns:
             log.info("%s is left out, the server refuses it: %s", columns[0], error.message)
             return
         yield found
+
+    def _require(self, address: Address, key: str) -> None:
+        """Raise the error of a listing that is not answered, whatever its columns are."""
+        if str(address) not in self._sound:
+            self._named(address, [key])()
+            self._sound.add(str(address))
 
     def _named(self, address: Address, columns: Sequence[str]) -> Callable[[], Rows]:
         def ask() -> Rows:

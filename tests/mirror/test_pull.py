@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from mirror.conftest import fill_archive
 
-from nipype_xnat import Interface, errors
+from nipype_xnat import Archive, Interface, errors
+from nipype_xnat.archive import Site
 from nipype_xnat.mirror import Change, Folder, OfflineTransport, Wanted, pull
+from support.filler import Filler
 
 
 def downloads(archive):
@@ -185,3 +188,30 @@ def test_a_project_that_vanished_is_told_and_can_be_let_go(mirrored, client, tmp
         assert offline.select("/projects").get("id") == ["P"]
         with pytest.raises(errors.NotInMirror, match="the mirror holds P, not Q"):
             offline.select("/projects/Q/experiments").get()
+
+
+@pytest.mark.parametrize("listing", ["subjects", "experiments", "resources", "files"])
+def test_a_listing_that_answers_nothing_ends_the_pull(tmp_path, listing):
+    """XNAT swallows errors of its own: 200, and an empty body."""
+    broken = False
+
+    def swallowing(app):
+        def answered(environ, start):
+            asked = environ["PATH_INFO"].rstrip("/").endswith(listing)
+            if not (broken and asked and environ["REQUEST_METHOD"] == "GET"):
+                return app(environ, start)
+            start("200 OK", [("Content-Type", "text/csv"), ("Content-Length", "0")])
+            return []
+
+        return answered
+
+    site = Site(durable=False)
+    with Archive(tmp_path / "a", site) as archive, archive.running(middleware=[swallowing]) as url:
+        fill_archive(Filler(url))
+        with Interface(url, "admin", "admin", cache=tmp_path / "cache") as client:
+            pull(client.transport, tmp_path / "m", [Wanted("P")])
+            before = Folder(tmp_path / "m").require()
+            broken = True
+            with pytest.raises(errors.ServerBroken, match="swallowed an error"):
+                pull(client.transport, tmp_path / "m")
+    assert Folder(tmp_path / "m").require() == before
