@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,6 @@ class OfflineTransport:
     MirrorError
         If there is no mirror.
     """
-
-    on_login: Callable[[int, float], None] | None = None
 
     def __init__(self, root: Path | str, state: str = "", outbox: Path | str | None = None) -> None:
         self.folder = Folder(root)
