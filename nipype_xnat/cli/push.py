@@ -38,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "replace it by ours (a copy of theirs is kept in the outbox), or keep both files",
     )
     parser.add_argument(
+        "--reason",
+        default="",
+        help="why, for servers that want a reason for each change (of those made without)",
+    )
+    parser.add_argument(
         "--connections", type=int, default=4, help="most resources (or sessions) at once"
     )
     copying = parser.add_argument_group("to another server")
@@ -87,6 +92,8 @@ def _copy(args: argparse.Namespace) -> int:
 
     if args.conflicts == "both":
         raise UsageError("a copy keeps one of two files", advice="--conflicts theirs or ours")
+    if args.reason:
+        raise UsageError("a copy gives no reasons", advice="--reason is about a push")
     folder = config.mirror_folder(args.outbox)
     labels = mirror.read_labels(args.labels) if args.labels else None
     projects = dict(_renamed(text) for text in args.project)
@@ -141,6 +148,7 @@ def _push(args: argparse.Namespace) -> int:
             archive.transport,
             box,
             conflicts=args.conflicts,
+            reason=args.reason,
             connections=args.connections,
             progress=say,
         )

@@ -7,6 +7,7 @@ else changed is a conflict. So an entry may be applied again after any interrupt
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from typing import Literal
 
 from .. import transfer
 from ..address import Address
+from ..cache.hashing import md5_of
 from ..errors import Conflict, MirrorError, NotFound, ServerBroken
 from ..records import Record
 from ..select.listings import Listings
@@ -127,6 +129,8 @@ class Applier:
         See :data:`Choice`.
     keep : bool
         Whether what is replaced is kept in the outbox first.
+    reason : str
+        Why, for changes that were made without a reason.
     """
 
     def __init__(
@@ -136,11 +140,13 @@ class Applier:
         conflicts: Choice = "report",
         *,
         keep: bool = True,
+        reason: str = "",
     ) -> None:
         self.transport = transport
         self.outbox = outbox
         self.conflicts = conflicts
         self.keep = keep
+        self.reason = reason
         # elements whose time of change tells nothing, because the change was ours
         self._touched: set[str] = set()
 
@@ -173,9 +179,10 @@ class Applier:
         clashes: list[str] = []
         for path, digest in what.digests.items():
             theirs = there.get(path)
-            if theirs is not None and theirs.digest == digest:
+            found = self._digest(theirs)
+            if found == digest:
                 continue
-            unchanged = _digest(theirs) == what.base.get(path)
+            unchanged = found == what.base.get(path)
             free = theirs is None and self.conflicts == "both"
             if unchanged or free or self.conflicts == "ours":
                 send[path] = files[path]
@@ -203,7 +210,7 @@ class Applier:
                 content=words.get("content", ""),
                 tags=words.get("tags", ""),
                 description=words.get("description", ""),
-                event_reason=words.get("event_reason", ""),
+                event_reason=words.get("event_reason") or self.reason,
             )
         already = len(what.digests) - len(send)
         return f"{len(send)} files sent, {already} there already or left as they are" + "".join(
@@ -244,6 +251,17 @@ class Applier:
             self._require(owner.with_values(resource_id="").owner)
             return {}
         return {record.path: record for record in listed if record.resource_label == what.resource}
+
+    def _digest(self, record: Record | None) -> str | None:
+        if record is None:
+            return None
+        if record.digest or not self.keep:
+            return record.digest
+        # a server that keeps no digests: only the bytes tell
+        with tempfile.TemporaryDirectory(prefix="nipype_xnat-") as folder:
+            target = Path(folder) / "theirs"
+            transfer.save(self.transport, record, target)
+            return md5_of(target)
 
     def _keep(self, entry: Entry, replaced: list[Record]) -> None:
         """Fetch what is going to be replaced."""
@@ -312,6 +330,8 @@ class Applier:
             return MADE_HERE.sub(lambda match: names.get(match.group(), match.group()), text)
 
         address = Address.parse(real(what.address))
+        if self.reason and not dict(address.query).get("event_reason"):
+            address = address.ask(event_reason=self.reason)
         if not what.content_type:
             return Request(what.method, address)
         data = self.outbox.file(entry, "body").read_bytes()
@@ -345,10 +365,6 @@ class Applier:
         folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}: {value}\n" for name, value in (now or {}).items()]
         (folder / "values.txt").write_text("".join(lines), encoding="utf-8")
-
-
-def _digest(record: Record | None) -> str | None:
-    return None if record is None else record.digest
 
 
 def _said(facts: Facts | None) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..address import Address
 from ..archive import Archive
-from ..errors import NotFound, NotInMirror, XNATError
+from ..cache.hashing import new_md5
+from ..errors import NotFound, NotInMirror, UsageError, XNATError
 from ..records import Record
 from ..transport import Answer, Request, Transport
 from ..transport.lifetime import watch_forks
@@ -212,7 +213,11 @@ class OfflineTransport:
             raise NotInMirror("there is no outbox to store into", server=self.server)
         overlay = self._changed()
         owner, label = names_of(overlay, resource)
-        before = files_of(overlay, resource.owner / ["resources", label]) or {}
+        place = resource.owner / ["resources", label]
+        before = files_of(overlay, place) or {}
+        # a server without digests: what the mirror holds tells what was there
+        for path in [path for path in digests if before.get(path) == ""]:
+            before[path] = _digest_of(overlay, place / "files", path)
         with self._kept_whole(overlay):
             yield overlay
             new = {path: digest for path, digest in digests.items() if before.get(path) != digest}
@@ -277,6 +282,19 @@ def _apply(applier: Applier, entry: Entry) -> None:
     except XNATError as error:
         # the mirror may have been pulled anew since; the push will tell
         log.warning("what waits cannot be seen here: %s: %s", entry.place, error)
+
+
+def _digest_of(archive: Inside, files: Address, path: str) -> str:
+    """Return the MD5 of a file's bytes; empty where they are not held."""
+    found = new_md5()
+    try:
+        answer = archive.send(Request("GET", files.file(path)))
+    except (NotFound, UsageError):  # not held, or of a name that no address can have
+        return ""
+    with closing(answer):
+        for chunk in answer.stream():
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def _is_below_held(archive: Inside, request: Request) -> bool:

@@ -55,6 +55,7 @@ def push(
     outbox: Outbox | Path | str,
     *,
     conflicts: Choice = "report",
+    reason: str = "",
     connections: int = 4,
     progress: Callable[[Entry, str], object] | None = None,
 ) -> Pushed:
@@ -72,6 +73,8 @@ def push(
         What to do where somebody else changed the same thing since the mirror was pulled:
         ``report`` it and let it wait, keep ``theirs``, replace it by ``ours`` (a copy of theirs is
         kept in the outbox), or keep ``both`` (files are stored beside theirs under another name).
+    reason : str
+        Why, for servers that want a reason for each change; for changes that were made without one.
     connections : int
         Most resources at once.
     progress : callable, optional
@@ -105,7 +108,7 @@ def push(
     result = Pushed()
     if not waiting:
         return result
-    applier = Applier(Fresh(transport), box, conflicts)
+    applier = Applier(Fresh(transport), box, conflicts, reason=reason)
     with _alone(box):
         for group in _groups(waiting):
             _push_group(applier, box, group, connections, result, progress)

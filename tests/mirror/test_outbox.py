@@ -431,3 +431,52 @@ def test_a_full_disk_is_a_clear_error(filled, mirrored, tmp_path):
     assert "a copy of the mirror's tables" in done.stdout
     assert "make room" in done.stdout
     assert list((tmp_path / "other" / "states").iterdir()) == []
+
+
+def test_a_server_without_digests_is_asked_for_the_bytes(tmp_path):
+    site = Site(durable=False, checksums=False)
+    with (
+        Archive(tmp_path / "a", site) as archive,
+        archive.running() as url,
+        Interface(url, "admin", "admin", cache=tmp_path / "cache") as client,
+    ):
+        fill_archive(Filler(url))
+        pull(client.transport, tmp_path / "m", [Wanted("P")])
+        names = ("a.nii", "a.json", "new")
+        place = SESSION + "/scans/1/resources/NIFTI/files/"
+        with Interface(offline=True, mirror=tmp_path / "m", cache=tmp_path / "c2") as offline:
+            for name in names:
+                offline.select(place + name).put(b"our", overwrite=True)
+        Filler(url).file(f"/data{place}a.nii", b"not", overwrite="true")  # of the same size
+        box = Outbox(tmp_path / "m.outbox")
+        result = push(client.transport, box)
+        assert (len(result.sent), len(result.conflicts), result.failed) == (2, 1, [])
+        assert "somebody else changed a.nii" in result.conflicts[0][1]
+        push(client.transport, box, conflicts="ours")
+        assert [p.read_bytes() for p in box.root.glob("kept/*/a.nii")] == [b"not"]
+        read = Filler(url).call("GET", f"/data{place}a.nii").content
+        assert read == b"our"
+
+
+def test_a_reason_can_be_given_with_the_push(tmp_path):
+    site = Site(durable=False, require_change_reason=True)
+    with (
+        Archive(tmp_path / "a", site) as archive,
+        archive.running() as url,
+        Interface(url, "admin", "admin", cache=tmp_path / "cache", event_reason="set up") as client,
+    ):
+        client.select("/projects/P").create()
+        session = client.select("/projects/P/subjects/S/experiments/E")
+        session.create("xnat:mrSessionData")
+        pull(client.transport, tmp_path / "m", [Wanted("P")])
+        with Interface(offline=True, mirror=tmp_path / "m", cache=tmp_path / "c2") as offline:
+            offline.select("/projects/P/experiments/E").attrs.set("xnat:mrSessionData/note", "n")
+            offline.select("/projects/P/experiments/E/resources/R/files/f").put(b"1")
+            offline.select("/projects/P/experiments/E").resource("R").file("g").put(b"2")
+        box = Outbox(tmp_path / "m.outbox")
+        without = push(client.transport, box)
+        assert without.sent == []
+        assert all("give event_reason" in text for _, text in without.failed)
+        result = push(client.transport, box, reason="done offline")
+        assert (len(result.sent), result.failed) == (3, [])
+        assert session.resource("R").files().get("label") == ["f", "g"]
