@@ -14,10 +14,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DatabaseError
+
 from ..address import Address
 from ..archive import Archive
+from ..archive.errors import Refused
 from ..cache.hashing import new_md5
-from ..errors import NotFound, NotInMirror, UsageError, XNATError
+from ..errors import MirrorError, NotFound, NotInMirror, UsageError, XNATError
 from ..records import Record
 from ..transport import Answer, Request, Transport
 from ..transport.lifetime import watch_forks
@@ -120,8 +123,15 @@ class OfflineTransport:
     def _opened(self) -> Inside:
         with self._lock:
             if self._reader is None:
-                archive = Archive(self._place, site_of(self._place), read_only=True)
-                self._reader = Inside(archive, self.server, self.account)
+                try:
+                    archive = Archive(self._place, site_of(self._place), read_only=True)
+                    self._reader = Inside(archive, self.server, self.account)
+                except (Refused, DatabaseError) as error:
+                    reason = getattr(error, "orig", error)
+                    raise MirrorError(
+                        f"the mirror {self.folder.root} cannot be read: {reason}",
+                        advice=f"pull it again: nipype-xnat mirror pull {self.folder.root}",
+                    ) from error
             return self._reader
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -205,7 +206,9 @@ class _Pull:
         try:
             self._list(place, tick)
             old = self.folder.state(self.contents.state) if self.contents.state else None
-            result = Pulled(compare(old, place), unread=self.types.unread, dry_run=self.dry_run)
+            result = Pulled(
+                self._compared(old, place), unread=self.types.unread, dry_run=self.dry_run
+            )
             self._fetch_all(name, place, result)
             if not self.dry_run:
                 self._publish(name)
@@ -215,6 +218,13 @@ class _Pull:
             if not published:
                 self.folder.drop_state(name)
         return result
+
+    def _compared(self, old: Path | None, new: Path) -> Changes:
+        try:
+            return compare(old, new)
+        except sqlite3.DatabaseError as error:
+            log.warning("the state before cannot be read, all counts as new: %s", error)
+            return compare(None, new)
 
     def _list(self, place: Path, tick: Tick | None) -> None:
         with writing(place, self.types) as writer:

@@ -215,3 +215,14 @@ def test_a_listing_that_answers_nothing_ends_the_pull(tmp_path, listing):
             with pytest.raises(errors.ServerBroken, match="swallowed an error"):
                 pull(client.transport, tmp_path / "m")
     assert Folder(tmp_path / "m").require() == before
+
+
+def test_a_damaged_mirror_is_told_and_pulled_anew(mirrored, client, tmp_path):
+    state = Folder(mirrored).require().state
+    (mirrored / "states" / state / "archive.sqlite").write_bytes(b"damaged" * 100)
+    with Interface(offline=True, mirror=mirrored, cache=tmp_path / "c2") as offline:
+        with pytest.raises(errors.MirrorError, match="cannot be read"):
+            offline.select("/projects").get()
+    assert pull(client.transport, mirrored).changes.subjects.added > 0
+    with Interface(offline=True, mirror=mirrored, cache=tmp_path / "c2") as offline:
+        assert offline.select("/projects").get("id") == ["P"]
