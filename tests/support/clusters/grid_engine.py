@@ -59,8 +59,12 @@ class GridEngine(Cluster):
 
     def __init__(self) -> None:
         need("sge_qmaster", "sge_execd", "qsub", "qstat", "qconf", "gcc", "setpriv")
+        try:
+            socket.gethostbyname(socket.gethostname())
+        except OSError:
+            raise Unavailable("the name of this host has no address") from None
         super().__init__("sge")
-        self.name = socket.gethostname()
+        self.name = "localhost"
         try:
             self._lay_out()
             self.start_master()
@@ -92,8 +96,9 @@ class GridEngine(Cluster):
         values = {"root": root, "cell": cell, "spool": spool, "name": self.name}
         (common / "bootstrap").write_text(_BOOTSTRAP.format(**values))
         (common / "act_qmaster").write_text("localhost\n")
-        # else the address of a client and the name that it gives do not agree
-        (common / "host_aliases").write_text(f"{self.name} localhost\n")
+        # whatever address this host's name has, all say localhost and mean 127.0.0.1
+        names = {"localhost": None, socket.gethostname(): None, socket.getfqdn(): None}
+        (common / "host_aliases").write_text(" ".join(names) + "\n")
         configuration = (_SHARE / "default-configuration").read_text()
         for key, value in _CONFIGURATION.items():
             configuration = re.sub(
@@ -112,18 +117,15 @@ class GridEngine(Cluster):
             ("managers", "root"),
         ):
             self.ask(str(_LIB / "spooldefaults"), *words)
-        self._shim = root / "loopback.so"
-        source = Path(__file__).with_name("loopback.c")
-        self.ask("gcc", "-shared", "-fPIC", "-o", str(self._shim), str(source), "-ldl")
 
     def start_master(self) -> None:
         """Start sge_qmaster, and wait until it answers."""
-        self._spawn("sge_qmaster", environment={"SGE_ND": "1", "LD_PRELOAD": str(self._shim)})
+        self._spawn("sge_qmaster", environment={"SGE_ND": "1", **self._tie_to_loopback()})
         until(lambda: self.ask("qconf", "-sh", check=False), "sge_qmaster")
 
     def start_node(self) -> None:
         """Start sge_execd, and wait until the master knows it."""
-        self._spawn("sge_execd", environment={"SGE_ND": "1", "LD_PRELOAD": str(self._shim)})
+        self._spawn("sge_execd", environment={"SGE_ND": "1", **self._tie_to_loopback()})
         until(lambda: self.ask("qconf", "-sel", check=False).strip(), "sge_execd")
 
     def _configure(self) -> None:

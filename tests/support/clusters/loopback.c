@@ -1,5 +1,6 @@
-/* Grid Engine's daemons listen on all interfaces and no setting changes that: in a daemon that this
-   library is loaded into, what would listen everywhere listens on the loopback interface. */
+/* Grid Engine's daemons listen on all interfaces, SLURM's on that of the host's name, and no setting
+   changes that: in a daemon that this library is loaded into, what would listen everywhere listens on
+   the loopback interface. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netinet/in.h>

@@ -11,7 +11,6 @@ ClusterName=test
 SlurmctldHost={name}(127.0.0.1)
 SlurmctldPort={controller}
 SlurmdPort={node}
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
@@ -48,7 +47,7 @@ class Slurm(Cluster):
     """A controller, a node and what they trust each other by."""
 
     def __init__(self) -> None:
-        need("slurmctld", "slurmd", "sbatch", "squeue", "munged", "mungekey", "setpriv")
+        need("slurmctld", "slurmd", "sbatch", "squeue", "munged", "mungekey", "gcc", "setpriv")
         super().__init__("slurm")
         try:
             self._configure()
@@ -87,12 +86,12 @@ class Slurm(Cluster):
 
     def start_controller(self) -> None:
         """Start slurmctld, and wait until it answers."""
-        self._spawn("slurmctld", "-D")
+        self._spawn("slurmctld", "-D", environment=self._tie_to_loopback())
         until(lambda: " UP" in self.ask("scontrol", "ping", check=False), "slurmctld")
 
     def start_node(self) -> None:
         """Start slurmd, and wait until the controller gives it work."""
-        self._spawn("slurmd", "-D")
+        self._spawn("slurmd", "-D", environment=self._tie_to_loopback())
         until(lambda: self._node_state() in ("idle", "mix", "alloc"), "slurmd")
 
     def _node_state(self) -> str:
