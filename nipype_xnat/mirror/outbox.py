@@ -190,6 +190,7 @@ class Outbox:
         )
         making = self.root / "making" / entry.name
         try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             (making / "files").mkdir(parents=True)
             for path, source in files.items():
                 target = making / "files" / path
