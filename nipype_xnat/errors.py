@@ -26,7 +26,9 @@
     ├── CacheError (OSError)                 the cache folder cannot be used
     │   └── NotInCache (FileNotFoundError)   offline, and the file was never fetched
     └── MirrorError                          the mirror, or the outbox, cannot be used
-        └── NotInMirror (LookupError)        offline, and the mirror does not hold it
+        ├── NotInMirror (LookupError)        offline, and the mirror does not hold it
+        └── ChangedThere                     somebody else changed the same thing since the pull
+            └── GoneThere                    what it belongs to is not there any more
 
 Each message says which server and path were meant, what was asked, and what to do next.
 Errors cross process borders (they come out of Nipype's workers), so each one pickles whole; none
@@ -42,10 +44,12 @@ __all__ = [
     "BadRequest",
     "CacheError",
     "CannotReachServer",
+    "ChangedThere",
     "ConfigurationError",
     "Conflict",
     "CriteriaError",
     "DigestMismatch",
+    "GoneThere",
     "MirrorError",
     "NotAllowed",
     "NotFound",
@@ -219,3 +223,11 @@ class MirrorError(XNATError):
 
 class NotInMirror(MirrorError, LookupError):
     """Working offline, and the mirror does not hold what was asked for."""
+
+
+class ChangedThere(MirrorError):
+    """Somebody else changed the same thing on the server since the mirror was pulled."""
+
+
+class GoneThere(ChangedThere):
+    """The element that a change belongs to is not on the server any more."""

@@ -16,7 +16,7 @@ from typing import Literal
 from .. import transfer
 from ..address import Address
 from ..cache.hashing import md5_of
-from ..errors import Conflict, MirrorError, NotFound, ServerBroken
+from ..errors import ChangedThere, Conflict, GoneThere, NotFound, ServerBroken
 from ..records import Record
 from ..select.listings import Listings
 from ..transport import Body, Request, Transport
@@ -24,7 +24,7 @@ from .facts import Facts, agrees, facts_of, is_share, wanted_by
 from .outbox import Change, Entry, Files, Outbox
 from .overlay import MADE_HERE
 
-__all__ = ["Applier", "Choice", "Clash", "made_in", "names_of"]
+__all__ = ["Applier", "Choice", "made_in", "names_of"]
 
 Choice = Literal["report", "theirs", "ours", "both"]
 """What to do where somebody else changed the same thing: leave it waiting and say so, keep what the
@@ -42,14 +42,6 @@ _OWNER = (
     "reconstruction_id",
     "direction",
 )
-
-
-class Clash(MirrorError):
-    """Somebody else changed what an entry is about."""
-
-
-class _Gone(Clash):
-    """The element is not there."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,7 @@ class Applier:
 
         Raises
         ------
-        Clash
+        ChangedThere
             If somebody else changed the same thing, and nothing was chosen for that.
         AnswerError, TransferError, CannotReachServer
         """
@@ -169,7 +161,7 @@ class Applier:
         try:
             owner = self._owner(what)
             there = self._there(owner, what)
-        except _Gone as error:
+        except GoneThere as error:
             if self.conflicts == "theirs":
                 return f"left out: {error.message}"
             raise
@@ -192,7 +184,7 @@ class Applier:
             elif self.conflicts == "report":
                 clashes.append(path)
         if clashes:
-            raise Clash(
+            raise ChangedThere(
                 "somebody else changed " + ", ".join(clashes),
                 server=self.transport.server,
                 asked=entry.place,
@@ -236,7 +228,7 @@ class Applier:
         try:
             return _item(self.transport, address)
         except NotFound as error:
-            raise _Gone(
+            raise GoneThere(
                 "the archive does not have the element to store at (any more), or this account may "
                 "not see it",
                 server=self.transport.server,
@@ -288,7 +280,7 @@ class Applier:
             if self.conflicts == "theirs":
                 return "left as it is: somebody else changed it"
             if self.conflicts != "ours":
-                raise Clash(
+                raise ChangedThere(
                     f"somebody else changed it: here it was {_said(what.base)}, there it is "
                     f"{_said(now)}",
                     server=self.transport.server,
@@ -317,7 +309,7 @@ class Applier:
         except NotFound as error:
             if self.conflicts == "theirs":
                 return
-            raise Clash(
+            raise ChangedThere(
                 f"the project {segments[2]} is gone too, or this account may not see it",
                 server=self.transport.server,
                 asked=request.asked,

@@ -11,9 +11,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import CannotReachServer, MirrorError, NotLoggedIn, UsageError, XNATError
+from ..errors import (
+    CannotReachServer,
+    ChangedThere,
+    MirrorError,
+    NotLoggedIn,
+    UsageError,
+    XNATError,
+)
 from ..transport import Transport
-from .apply import Applier, Choice, Clash
+from .apply import Applier, Choice
 from .fresh import Fresh
 from .outbox import Entry, Files, Outbox
 
@@ -165,7 +172,7 @@ def _push_one(
 ) -> None:
     try:
         text = applier.apply(entry)
-    except Clash as error:
+    except ChangedThere as error:
         box.note_conflict(entry, str(error))
         result.conflicts.append((entry, str(error)))
         return

@@ -96,7 +96,7 @@ def test_comparisons(operator, value, yes, no):
         ("", "empty"),
         ("/x", "not a level"),
         ("/subjects/S", "cannot start"),
-        ("/projects/P/scans", "no scans below a project"),
+        ("/projects/P/scans", "scans are not directly below a project"),
         ("/projects/P//", "cannot end"),
         ("/projects/P/subjects/*[gender]", "cannot read the filter"),
         ("/projects/P/subjects/*[gender=", "cannot read the path"),
