@@ -41,8 +41,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# files in their own order: by number of tests the long ones, which have few, would come last, alone
 test: lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench-archive: $(VENV)/.test
 	$(BIN)/python benchmarks/archive_scale.py
