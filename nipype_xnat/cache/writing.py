@@ -1,4 +1,4 @@
-"""Small things that the cache writes: names that nobody else takes, and signs of use."""
+"""How files are written that others read: names nobody else takes, one step, signs of use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 
-__all__ = ["DAY", "sync_folder", "touch", "unique_name"]
+__all__ = ["DAY", "sync_folder", "touch", "unique_name", "write_whole"]
 
 log = logging.getLogger("nipype_xnat.cache")
 
@@ -20,6 +20,20 @@ def unique_name() -> str:
     """Return a name that no other process on any machine uses; a reader sees whose it is."""
     host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
     return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file in one step: who reads it sees what was there before, or all of this."""
+    temporary = path.with_name(f".{path.name}.{unique_name()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def touch(path: Path) -> None:

@@ -131,9 +131,14 @@ def _push(args: argparse.Namespace) -> int:
     from ..client import Interface
 
     place = config.outbox_folder(args.outbox)
-    if args.outbox is not None and mirror.Folder(args.outbox).read() is not None:
+    named_mirror = args.outbox is not None and mirror.Folder(args.outbox).read() is not None
+    if named_mirror:
         place = config.outbox_folder(mirror=args.outbox.expanduser().absolute())
     box = mirror.Outbox(place)
+    if args.outbox is not None and not named_mirror and not box.exists:
+        raise UsageError(
+            f"{place} is neither an outbox nor a mirror", advice="check how its name is spelt"
+        )
     waiting = box.waiting()
     if not waiting:
         print(f"nothing waits in {box.root}")

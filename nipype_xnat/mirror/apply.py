@@ -326,9 +326,11 @@ class Applier:
             address = address.ask(event_reason=self.reason)
         if not what.content_type:
             return Request(what.method, address)
-        data = self.outbox.file(entry, "body").read_bytes()
-        if names:
-            data = real(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        path = self.outbox.file(entry, "body")
+        if not names:
+            return Request(what.method, address, Body.of_file(path, what.content_type))
+        text = real(path.read_bytes().decode("utf-8", "surrogateescape"))
+        data = text.encode("utf-8", "surrogateescape")
         return Request(what.method, address, Body.of_bytes(data, what.content_type))
 
     def _real(self, made: Mapping[str, str]) -> str:

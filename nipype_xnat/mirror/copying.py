@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -18,6 +17,7 @@ from ..address import Address, is_plain_label
 from ..errors import CannotReachServer, Conflict, MirrorError, NotLoggedIn, UsageError, XNATError
 from ..records import Record, scan_segment
 from ..select.listings import Listings
+from ..select.parallel import in_parallel
 from ..transport import Request, Transport
 from .copied import Copied, CopiedElement
 from .facts import agrees
@@ -229,15 +229,8 @@ class _Copy:
     def _parallel(
         self, connections: int, work: Callable[[_One], object], items: list[_One]
     ) -> None:
-        with ThreadPoolExecutor(max_workers=max(1, connections)) as threads:
-            futures = [threads.submit(work, item) for item in items]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
+        for _ in in_parallel(work, items, connections):
+            pass
 
     # -- elements
 

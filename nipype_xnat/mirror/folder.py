@@ -13,7 +13,6 @@ reader sees the old state or the new one, never something between. Nothing is wr
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import uuid
@@ -28,6 +27,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.exc import DatabaseError
 
 from ..cache import Cache
+from ..cache.writing import write_whole
 from ..errors import MirrorError, XNATError
 
 __all__ = ["Contents", "Folder", "Wanted", "written"]
@@ -226,12 +226,8 @@ class Folder:
     def write(self, contents: Contents) -> None:
         """Replace ``mirror.json`` in one step."""
         values: dict[str, Any] = {"layout": _LAYOUT, **asdict(contents)}
-        temporary = self.root / f".{_DESCRIPTION}.{uuid.uuid4().hex}"
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(values, stream, indent=1, ensure_ascii=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self.root / _DESCRIPTION)
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        write_whole(self.root / _DESCRIPTION, text)
 
     def states(self) -> list[str]:
         """Return the names of all states, the oldest first."""

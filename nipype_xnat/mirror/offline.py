@@ -7,10 +7,13 @@ into an outbox to be sent later.
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,13 @@ from ..archive.errors import Refused
 from ..cache.hashing import new_md5
 from ..errors import MirrorError, NotFound, NotInMirror, UsageError, XNATError
 from ..records import Record
-from ..transport import Answer, Request, Transport
+from ..transport import Answer, Body, Request, Transport
 from ..transport.lifetime import watch_forks
 from .apply import Applier, made_in, names_of
 from .facts import facts_of, files_of, is_share
 from .folder import Contents, Folder
 from .inside import Inside
-from .outbox import Change, Entry, Files, Outbox
+from .outbox import Change, Entry, Files, Outbox, Source
 from .overlay import Overlay
 from .types import site_of
 
@@ -169,7 +172,7 @@ class OfflineTransport:
 
     def _change(self, request: Request) -> Answer:
         segments = request.address.segments
-        if self.outbox is None or segments[:1] != ("data",) or segments[1:2][0] not in _CHANGED:
+        if self.outbox is None or segments[:1] != ("data",) or not _CHANGED & {*segments[1:2]}:
             raise NotInMirror(
                 "this cannot be done offline",
                 server=self.server,
@@ -184,18 +187,15 @@ class OfflineTransport:
         else:
             answer = overlay.send(request)
         text = answer.read()
-        body = b""
-        if request.body is not None:
-            with request.body.open() as stream:
-                body = stream.read()
+        body = request.body
         change = Change(
             request.method,
             str(request.address),
-            request.body.content_type if request.body else "",
-            made_in(overlay, f"{request.address} {body.decode('utf-8', 'replace')}"),
+            body.content_type if body else "",
+            made_in(overlay, f"{request.address} {_document(body)}"),
             base,
         )
-        files = {"body": body} if request.body else {}
+        files = {"body": body.open} if body else {}
         with self._kept_whole(overlay):
             self.outbox.add(self.server, change, files, self.contents.pulled)
         return Answer(request, answer.status, answer.headers, iter([text]), server=self.server)
@@ -240,7 +240,7 @@ class OfflineTransport:
                     dict(words),
                     overwrite,
                 )
-                sources = {path: files[path] for path in new}
+                sources = {path: _opener(files[path]) for path in new}
                 self.outbox.add(self.server, entry, sources, self.contents.pulled)
 
     # -- telling what is not there
@@ -318,6 +318,18 @@ def _is_below_held(archive: Inside, request: Request) -> bool:
     except NotFound:
         return False
     return True
+
+
+def _opener(content: Path | bytes) -> Source:
+    return content if isinstance(content, Path) else partial(io.BytesIO, content)
+
+
+def _document(body: Body | None) -> str:
+    """Return the text of a body in which ids may stand; files are none."""
+    if body is None or not re.search("xml|json|form-urlencoded", body.content_type):
+        return ""
+    with body.open() as stream:
+        return stream.read().decode("utf-8", "replace")
 
 
 def _is_search(request: Request) -> bool:

@@ -21,17 +21,22 @@ import shutil
 import socket
 import threading
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
+from ..cache.writing import sync_folder, unique_name, write_whole
 from ..errors import MirrorError
 
-__all__ = ["Change", "Entry", "Files", "Outbox"]
+__all__ = ["Change", "Entry", "Files", "Outbox", "Source"]
 
 _ENTRY = "entry.json"
+_BLOCK = 1 << 20
+
+Source = Path | Callable[[], BinaryIO]
+"""A file, or what opens one."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ class Outbox:
         self,
         server: str,
         what: Files | Change,
-        files: Mapping[str, Path | bytes],
+        files: Mapping[str, Source],
         pulled: str = "",
     ) -> Entry:
         """Put something into the outbox.
@@ -168,8 +173,8 @@ class Outbox:
         ----------
         server : str
         what : Files or Change
-        files : mapping of str to (path or bytes)
-            Bytes of the files by their paths; for a change that has a body ``{"body": ...}``.
+        files : mapping of str to (path or callable)
+            Files by their paths, or what opens them; for a change with a body ``{"body": ...}``.
         pulled : str
 
         Raises
@@ -178,9 +183,8 @@ class Outbox:
             If the folder cannot be written; nothing is left of the entry then.
         """
         now = datetime.now(timezone.utc)
-        host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
         entry = Entry(
-            f"{self._moment()}-{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            f"{self._moment()}-{unique_name()}",
             server,
             what,
             f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -196,7 +200,7 @@ class Outbox:
                 target = making / "files" / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _place(source, target)
-            _write(making / _ENTRY, entry.to_json())
+            write_whole(making / _ENTRY, entry.to_json())
             self._move(making, "waiting")
         except OSError as error:
             shutil.rmtree(making, ignore_errors=True)
@@ -217,6 +221,11 @@ class Outbox:
             return _written(self._latest)
 
     # -- looking into it
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever put into it."""
+        return any((self.root / room).is_dir() for room in ("waiting", "sent"))
 
     def waiting(self) -> list[Entry]:
         """Return what waits, in the order in which it is sent."""
@@ -268,13 +277,13 @@ class Outbox:
 
     def note_conflict(self, entry: Entry, text: str) -> None:
         """Write beside an entry why it was not sent."""
-        _write(self.root / "waiting" / entry.name / "conflict.txt", text)
+        write_whole(self.root / "waiting" / entry.name / "conflict.txt", text)
 
     def done(self, entry: Entry, result: str) -> None:
         """Move an entry to those that were sent; its bytes are on the server now."""
         source = self.root / "waiting" / entry.name
         try:
-            _write(source / "result.txt", result)
+            write_whole(source / "result.txt", result)
             (source / "conflict.txt").unlink(missing_ok=True)
             target = self._move(source, "sent")
         except FileNotFoundError:
@@ -285,6 +294,7 @@ class Outbox:
         target = self.root / room / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
+        sync_folder(target.parent)
         return target
 
     def __repr__(self) -> str:
@@ -307,21 +317,13 @@ def _moment_of(name: str) -> int:
         return 0
 
 
-def _place(source: Path | bytes, target: Path) -> None:
-    if isinstance(source, bytes):
-        target.write_bytes(source)
-        return
-    # a link would change along with a file that is written again
-    shutil.copyfile(source, target)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+def _place(source: Source, target: Path) -> None:
+    """Copy a file and bring it to the disk: a link would change when the file is written again."""
+    opened = source() if callable(source) else source.open("rb")
+    with opened as old, target.open("wb") as new:
+        shutil.copyfileobj(old, new, _BLOCK)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _user() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,6 +18,7 @@ from ..errors import (
     UsageError,
     XNATError,
 )
+from ..select.parallel import in_parallel
 from ..transport import Transport
 from .apply import Applier, Choice
 from .fresh import Fresh
@@ -149,18 +149,8 @@ def _push_group(
         for entry in entries:
             _push_one(applier, box, entry, result, progress)
 
-    if len(group) == 1:
-        work(group[0])
-        return
-    with ThreadPoolExecutor(max_workers=max(1, connections)) as threads:
-        futures = [threads.submit(work, entries) for entries in group]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    for _ in in_parallel(work, group, connections):
+        pass
 
 
 def _push_one(

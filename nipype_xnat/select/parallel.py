@@ -15,7 +15,7 @@ R = TypeVar("R")
 _WORKERS = 6
 
 
-def in_parallel(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def in_parallel(call: Callable[[T], R], items: Iterable[T], workers: int = _WORKERS) -> Iterator[R]:
     """Call with each item, some at once, and yield the answers in order.
 
     Items are taken from the iterable a few ahead of what is yielded, no more.
@@ -25,8 +25,8 @@ def in_parallel(call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     if not first:
         return
     yield call(first[0])  # one item needs no threads, and the first answer comes soonest
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="xnat-plan") as pool:
-        running = [pool.submit(call, item) for item in islice(source, _WORKERS)]
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="xnat-plan") as pool:
+        running = [pool.submit(call, item) for item in islice(source, max(1, workers))]
         try:
             while running:
                 yield running.pop(0).result()

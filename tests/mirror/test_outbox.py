@@ -291,7 +291,7 @@ def test_a_full_disk_leaves_no_half_entry(offline, box, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
     folder = box.root.parent / "big.txt"
     folder.write_bytes(b"x" * 100)
     with pytest.raises(errors.MirrorError, match="No space left"):
@@ -317,6 +317,9 @@ def test_the_commands(filled, offline, box, mirrored, config, fill, monkeypatch,
     monkeypatch.setenv("NIPYPE_XNAT_MIRROR", str(mirrored))
     assert main(["push", "--config", str(config)]) == 0
     assert "nothing waits" in capsys.readouterr().out
+    # a misspelt name is no empty outbox
+    assert main(["push", str(mirrored) + "x", "--config", str(config)]) == 2
+    assert "neither an outbox nor a mirror" in capsys.readouterr().err
     conflict(offline, fill)
     assert main(["status", "--there", "--config", str(config)]) == 0
     said = capsys.readouterr().out
