@@ -7,8 +7,15 @@ import signal
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from support.filler import Filler
+
+# the same examples each time, so that a change is not blamed for what it did not do; new ones are
+# sought by: pytest tests --hypothesis-profile=wide
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("wide", max_examples=2000, deadline=None)
+settings.load_profile("steady")
 
 os.environ["NO_ET"] = os.environ["NIPYPE_NO_ET"] = "1"
 

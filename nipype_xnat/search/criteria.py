@@ -127,7 +127,7 @@ class Criterion(_Joinable):
 
 def _spelled(text: str) -> str:
     """Return a text as it stands in criteria, quoted where it has to be."""
-    if re.fullmatch(r"[^\s()\"'<>=!]+", text) and text.upper() not in ("AND", "OR"):
+    if re.fullmatch(r"[^\s()\[\]\"'<>=!]+", text) and text.upper() not in ("AND", "OR"):
         return text
     quote = "'" if '"' in text and "'" not in text else '"'
     return quote + text.replace(quote, 2 * quote) + quote
@@ -338,7 +338,7 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])
         |(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*')
         |(?P<symbol><=|>=|!=|<>|==|=|<|>)
-        |(?P<word>(?:\[[^\]]*\]|[^\s()"'<>=!])+))""",  # a predicate is part of its field
+        |(?P<word>[^\s()"'<>=!](?:\[[^\]]*\]|[^\s()"'<>=!])*))""",  # a predicate is part of its field
     re.VERBOSE,
 )
 
