@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason",
         default="",
-        help="why, for servers that want a reason for each change (of those made without)",
+        help="why, for servers that want a reason for each change; a change made with one keeps it",
     )
     parser.add_argument(
         "--connections", type=int, default=4, help="most resources (or sessions) at once"
@@ -92,8 +92,6 @@ def _copy(args: argparse.Namespace) -> int:
 
     if args.conflicts == "both":
         raise UsageError("a copy keeps one of two files", advice="--conflicts theirs or ours")
-    if args.reason:
-        raise UsageError("a copy gives no reasons", advice="--reason is about a push")
     folder = config.mirror_folder(args.outbox)
     labels = mirror.read_labels(args.labels) if args.labels else None
     projects = dict(_renamed(text) for text in args.project)
@@ -111,6 +109,7 @@ def _copy(args: argparse.Namespace) -> int:
             projects,
             labels=labels,
             conflicts=args.conflicts,
+            reason=args.reason,
             dry_run=args.dry_run,
             connections=args.connections,
             progress=say,

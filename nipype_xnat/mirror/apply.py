@@ -121,8 +121,6 @@ class Applier:
         See :data:`Choice`.
     keep : bool
         Whether what is replaced is kept in the outbox first.
-    reason : str
-        Why, for changes that were made without a reason.
     """
 
     def __init__(
@@ -132,13 +130,11 @@ class Applier:
         conflicts: Choice = "report",
         *,
         keep: bool = True,
-        reason: str = "",
     ) -> None:
         self.transport = transport
         self.outbox = outbox
         self.conflicts = conflicts
         self.keep = keep
-        self.reason = reason
         # elements whose time of change tells nothing, because the change was ours
         self._touched: set[str] = set()
 
@@ -202,7 +198,7 @@ class Applier:
                 content=words.get("content", ""),
                 tags=words.get("tags", ""),
                 description=words.get("description", ""),
-                event_reason=words.get("event_reason") or self.reason,
+                event_reason=words.get("event_reason", ""),
             )
         already = len(what.digests) - len(send)
         return f"{len(send)} files sent, {already} there already or left as they are" + "".join(
@@ -322,8 +318,6 @@ class Applier:
             return MADE_HERE.sub(lambda match: names.get(match.group(), match.group()), text)
 
         address = Address.parse(real(what.address))
-        if self.reason and not dict(address.query).get("event_reason"):
-            address = address.ask(event_reason=self.reason)
         if not what.content_type:
             return Request(what.method, address)
         path = self.outbox.file(entry, "body")

@@ -46,6 +46,7 @@ def copy(
     *,
     labels: Mapping[str, Mapping[str, str]] | Naming | None = None,
     conflicts: CopyChoice = "report",
+    reason: str = "",
     dry_run: bool = False,
     connections: int = 4,
     progress: Callable[[CopiedElement], object] | None = None,
@@ -72,6 +73,8 @@ def copy(
     conflicts : str
         What to do where the other server has other values or files: ``report``, ``theirs`` (leave
         it without a word), ``ours`` (replace it; what was there is kept in ``FOLDER.kept`` first).
+    reason : str
+        Why, for servers that want a reason for each change.
     dry_run : bool
         List and compare, and send nothing.
     connections : int
@@ -113,7 +116,7 @@ def copy(
         with tempfile.TemporaryDirectory(prefix="nipype_xnat-") as place:
             there = _listed(transport, names, Path(place))
             try:
-                seam = Fresh(transport)
+                seam = Fresh(transport, reason)
                 kept_here = Kept(mirror.root.with_name(mirror.root.name + ".kept"), seam)
                 job = _Copy(seam, here, there, names, conflicts, dry_run, progress, kept_here)
                 job.result.kept_labels = {kind: found for kind, found in kept.items() if found}

@@ -115,7 +115,7 @@ def push(
     result = Pushed()
     if not waiting:
         return result
-    applier = Applier(Fresh(transport), box, conflicts, reason=reason)
+    applier = Applier(Fresh(transport, reason), box, conflicts)
     with _alone(box):
         for group in _groups(waiting):
             _push_group(applier, box, group, connections, result, progress)

@@ -338,7 +338,8 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])
         |(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*')
         |(?P<symbol><=|>=|!=|<>|==|=|<|>)
-        |(?P<word>[^\s()"'<>=!](?:\[[^\]]*\]|[^\s()"'<>=!])*))""",  # a predicate is part of its field
+        |(?P<word>[^\s()"'<>=!](?:\[[^\]]*\]|[^\s()"'<>=!])*))""",
+    # a predicate in brackets is part of its field
     re.VERBOSE,
 )
 

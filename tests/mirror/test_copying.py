@@ -162,6 +162,16 @@ def test_a_dry_run_says_it_and_sends_nothing(source, target):
     assert "would be sent" in str(said)
 
 
+def test_a_server_that_demands_reasons_is_given_one(source, client, tmp_path):
+    site = Site(durable=False, require_change_reason=True)
+    with Archive(tmp_path / "strict", site) as archive, archive.running() as url:
+        with Interface(url, "admin", "admin", cache=tmp_path / "c3", metadata_age=0) as there:
+            refused = copy(there.transport, source)
+            assert not refused.complete and "reason" in str(refused)
+            assert copy(there.transport, source, reason="moved here").complete
+            assert state(there) == state(client)
+
+
 class Cut:
     """Cuts the connection to a server after a number of requests that change something."""
 
