@@ -118,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with running.connect(named) as archive:
         running.say(f"Asking {archive.server} for {args.project}: {args.criteria}")
         cohort = archive.cohort({"t1": running.template(args)}, criteria=args.criteria or None)
+        if args.session:
+            cohort = cohort.only(*args.session)
         cache = archive.cache
         absent = running.absent(cache, cohort)
     chosen = f"{len(cohort) + len(cohort.missing)} sessions selected"

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import partial
+from textwrap import shorten
 from typing import Any
 
 from . import search
-from .errors import AnswerError, CannotReachServer, SelectSyntaxError
+from .errors import AnswerError, CannotReachServer, SelectSyntaxError, UsageError
 from .levels import LEVELS, RESOURCE_LEVELS
 from .records import Record
 from .select import grammar
@@ -105,18 +107,27 @@ class Cohort(Sequence[dict[str, Any]]):
         ``digest``, ``companions`` and the like.
     missing : sequence of Missing
         The sessions that were selected, but lack something.
+    partial : bool
+        Whether these are some sessions of a cohort that has more (see :meth:`only`).
     """
 
-    def __init__(self, records: Sequence[dict[str, Any]], missing: Sequence[Missing] = ()) -> None:
+    def __init__(
+        self,
+        records: Sequence[dict[str, Any]],
+        missing: Sequence[Missing] = (),
+        *,
+        partial: bool = False,
+    ) -> None:
         self.records = list(records)
         self.missing = list(missing)
+        self.partial = partial
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return Cohort(self.records[index], self.missing)
+            return Cohort(self.records[index], self.missing, partial=self.partial)
         return self.records[index]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -124,6 +135,39 @@ class Cohort(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"<Cohort of {len(self)} sessions, {len(self.missing)} incomplete>"
+
+    def only(self, *names: str) -> Cohort:
+        """Return some sessions, to run them again alone.
+
+        What a run of :func:`nipype_xnat.cohort_workflow` has noted of the others stays as it is.
+
+        Parameters
+        ----------
+        *names : str
+            What the sessions are called in the cohort.
+
+        Raises
+        ------
+        UsageError
+            If the cohort has no session of a name.
+        """
+        known = [*(str(record["name"]) for record in self), *(lost.name for lost in self.missing)]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            near = dict.fromkeys(
+                found for name in unknown for found in get_close_matches(name, known)
+            )
+            raise UsageError(
+                f"the cohort has no session called {', '.join(map(repr, unknown))}",
+                advice=f"did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"its sessions are {shorten(', '.join(known), 300)}",
+            )
+        return Cohort(
+            [record for record in self if record["name"] in names],
+            [lost for lost in self.missing if lost.name in names],
+            partial=True,
+        )
 
     def to_json(self) -> str:
         """Return the records as JSON, for a file."""

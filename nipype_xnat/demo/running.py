@@ -76,6 +76,13 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
         "--scans", default="T1w*", help="type of the wanted scan; wildcards and commas allowed"
     )
     parser.add_argument("--resource", default="NIFTI*", help="label of the wanted resource")
+    parser.add_argument(
+        "--session",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this session of them (may be given several times), to run it again alone",
+    )
     parser.add_argument("--plugin", choices=PLUGINS, default="MultiProc", help="how to run")
     parser.add_argument(
         "--plugin-args",

@@ -244,3 +244,17 @@ def test_an_account_is_never_asked_for(monkeypatch, tmp_path, load_example):
     monkeypatch.setattr(module, "which_bet", lambda: "bet")
     with pytest.raises(ConfigurationError, match="netrc"):
         module.main(["--server", "http://127.0.0.1:9", "--project", "DEMO"])
+
+
+def test_one_session_is_run_again_alone(run, site, monkeypatch):
+    monkeypatch.setenv("QUICK_BET_REFUSES", "DEMO004")
+    code, said = run()
+    assert code == 1
+    monkeypatch.delenv("QUICK_BET_REFUSES")
+    site.computed()
+    code, said = run("--session", "DEMO004_MR1", "--session", "DEMO001_MR1")
+    assert (code, site.computed()) == (0, ["DEMO004_MR1_T1w.nii.gz"])
+    assert "2 sessions selected, 2 with the wanted image" in said
+    assert len({session for session, _ in brains(site)}) == len(DELIVERED)
+    with pytest.raises(UsageError, match=r"'DEMO04_MR1'(.|\n)*did you mean 'DEMO004_MR1'"):
+        run("--session", "DEMO04_MR1")
