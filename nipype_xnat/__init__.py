@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 from ._version import __version__
 from .errors import XNATError
-from .federation import Federation
-from .search import F
 
 if TYPE_CHECKING:
     from .archive import Archive
-    from .client import Interface, Select
+    from .client import Interface
     from .cohort import Cohort
+    from .federation import Federation
     from .inspection import Inspector
     from .interfaces import (
         XNATQuery,
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
         prefetch,
     )
     from .manage import SearchManager, Users
+    from .search import F
+    from .select.root import Select
 
 __all__ = [
     "Archive",
@@ -52,10 +53,12 @@ __all__ = [
 _HOMES = {
     "Archive": "archive",
     "Cohort": "cohort",
+    "F": "search",
+    "Federation": "federation",
     "Inspector": "inspection",
     "Interface": "client",
     "SearchManager": "manage",
-    "Select": "client",
+    "Select": "select.root",
     "Users": "manage",
     "XNATQuery": "interfaces",
     "XNATSink": "interfaces",

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path as LocalPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import config as configuration
 from .address import Address
-from .cache import Cache, Mode, RememberingTransport
-from .cohort import Cohort, resolve
 from .errors import ConfigurationError, NotFound, UsageError
-from .inspection import ArrayData, Inspector, PaintGraph, XpathStore
-from .manage import Manager
 from .raw import RawRequests
-from .search import Search
-from .select import grammar
-from .select.elements import Element, Experiment, Project, element_of
-from .select.grammar import Path
-from .select.identity import name_given
-from .select.matching import named
-from .select.prearchive_elements import PrearchiveSession
-from .select.selection import Selection
-from .select.tags import Tag, Tags
-from .transport import HttpTransport, Recorder, Request, TracingTransport, Transport
+from .transport import HttpTransport, Request, Transport
 
-__all__ = ["Interface", "Search", "Select"]
+# the rooms of an interface are imported where they are first entered: most scripts need a few
+if TYPE_CHECKING:
+    from .cache import Cache, Mode
+    from .cohort import Cohort
+    from .inspection import ArrayData, Inspector, PaintGraph, XpathStore
+    from .manage import Manager
+    from .select.root import Select
+    from .transport.trace import Recorder, TracingTransport
+
+__all__ = ["Interface"]
+
+_ROOMS = ("select", "manage", "inspect", "draw", "array", "xpath")
 
 
 class Interface(RawRequests):
@@ -119,13 +118,13 @@ class Interface(RawRequests):
         self._cache_folder = configuration.cache_folder(cache)
         self._cache_layers = configuration.cache_layers(cache_layers)
         self._metadata_age = metadata_age
-        self._mode = Mode.ONLINE
         self._http: HttpTransport | None = None
         self._transport: Transport
         if self.offline:
+            self._mode_name = "online"
             self._open(configuration.mirror_folder(mirror), outbox, server)
         else:
-            self._mode = Mode(configuration.cache_mode(cache_mode))
+            self._mode_name = configuration.cache_mode(cache_mode)
             self._connect(
                 configuration.connection(
                     server,
@@ -140,9 +139,10 @@ class Interface(RawRequests):
             )
         self._traced: TracingTransport | None = None
         self.callback: Callable[[Any, Any], object] | None = None
-        self._make_rooms()
 
     def _connect(self, found: configuration.Connection) -> None:
+        from .cache import RememberingTransport
+
         self._http = HttpTransport(
             found.server,
             found.credentials,
@@ -150,7 +150,7 @@ class Interface(RawRequests):
             proxy=found.proxy,
             connections=self.connections,
         )
-        self._transport = RememberingTransport(self._http, self._metadata_age, self._mode)
+        self._transport = RememberingTransport(self._http, self._metadata_age, self._mode())
 
     def _open(self, folder: LocalPath, outbox: str | LocalPath | None, server: str | None) -> None:
         from .mirror import OfflineTransport  # needs the local archive, which is an extra
@@ -165,13 +165,51 @@ class Interface(RawRequests):
         # what the mirror holds is read where it lies
         self._cache_layers = (*self._cache_layers, mirror.folder.bytes.root)
 
-    def _make_rooms(self) -> None:
-        self.select = Select(self)
-        self.manage = Manager(self)
-        self.inspect = Inspector(self)
-        self.draw = PaintGraph(self)
-        self.array = ArrayData(self)
-        self.xpath = XpathStore(self)
+    @cached_property
+    def select(self) -> Select:
+        """Elements by path, and rows of a data type; see :class:`nipype_xnat.Select`."""
+        from .select.root import Select
+
+        return Select(self)
+
+    @cached_property
+    def manage(self) -> Manager:
+        """Saved searches, projects, accounts, schemas and the prearchive."""
+        from .manage import Manager
+
+        return Manager(self)
+
+    @cached_property
+    def inspect(self) -> Inspector:
+        """Data types, fields, values and the structure of projects."""
+        from .inspection import Inspector
+
+        return Inspector(self)
+
+    @cached_property
+    def draw(self) -> PaintGraph:
+        """Pictures of the structure of projects."""
+        from .inspection import PaintGraph
+
+        return PaintGraph(self)
+
+    @cached_property
+    def array(self) -> ArrayData:
+        """Tables of scans, experiments and the like, by constraints."""
+        from .inspection import ArrayData
+
+        return ArrayData(self)
+
+    @cached_property
+    def xpath(self) -> XpathStore:
+        """XPath questions to the documents of subjects."""
+        from .inspection import XpathStore
+
+        return XpathStore(self)
+
+    def _leave_rooms(self) -> None:
+        for room in _ROOMS:
+            self.__dict__.pop(room, None)
 
     @property
     def transport(self) -> Transport:
@@ -196,12 +234,19 @@ class Interface(RawRequests):
     @property
     def cache(self) -> Cache:
         """Where files are kept."""
-        return Cache(self._cache_folder, layers=self._cache_layers, mode=self._mode)
+        from .cache import Cache
+
+        return Cache(self._cache_folder, layers=self._cache_layers, mode=self._mode())
+
+    def _mode(self) -> Mode:
+        from .cache import Mode
+
+        return Mode(self._mode_name)
 
     @property
     def cache_mode(self) -> str:
         """How far the archive, or the mirror, is asked; see :class:`nipype_xnat.cache.Mode`."""
-        return self._mode.value
+        return self._mode_name
 
     def version(self) -> dict[str, Any]:
         """Return what the server says of itself: ``version``, ``buildDate`` and more."""
@@ -244,6 +289,8 @@ class Interface(RawRequests):
         SelectSyntaxError, CriteriaError
             Before any request.
         """
+        from .cohort import resolve
+
         return resolve(self.transport, templates, criteria, level=level)
 
     def trace(self, path: str | LocalPath | None = None) -> Recorder:
@@ -268,6 +315,8 @@ class Interface(RawRequests):
         ...     archive.select.projects().get()
         >>> print(*calls, sep="\\n")  # doctest: +SKIP
         """
+        from .transport.trace import Recorder
+
         recorder = Recorder(path, self._untrace)
         before = self._traced.recorders if self._traced else ()
         self._trace_with((*before, recorder))
@@ -278,7 +327,11 @@ class Interface(RawRequests):
         self._trace_with(tuple(one for one in self._traced.recorders if one is not ended))
 
     def _trace_with(self, recorders: tuple[Recorder, ...]) -> None:
-        self._traced = TracingTransport(self._transport, *recorders) if recorders else None
+        self._traced = None
+        if recorders:
+            from .transport.trace import TracingTransport
+
+            self._traced = TracingTransport(self._transport, *recorders)
         if self._http is not None:
             self._http.on_login = self._traced.login if self._traced else None
 
@@ -311,7 +364,7 @@ class Interface(RawRequests):
         self.disconnect()
         self._connect(found)
         self._trace_with(self._traced.recorders if self._traced else ())
-        self._make_rooms()
+        self._leave_rooms()
 
     def set_logging(self, level: int = 0) -> None:
         """Say from which level on this package logs, as :mod:`logging` numbers them."""
@@ -332,121 +385,11 @@ class Interface(RawRequests):
     def __getstate__(self) -> dict[str, Any]:
         # the transport pickles without its session and without a password
         state = self.__dict__.copy()
-        for room in ("select", "inspect", "draw", "array", "xpath", "manage"):
-            del state[room]
+        for room in _ROOMS:
+            state.pop(room, None)
         state["callback"] = state["_traced"] = None
         return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._make_rooms()
 
     def __repr__(self) -> str:
         where = f"a mirror of {self.server}" if self.offline else self.server
         return f"<Interface {where} as {self.user or 'nobody'}>"
-
-
-class Select:
-    """The root of the tree: ``interface.select``.
-
-    Called with a path it selects elements, called with a data type and columns it searches; its
-    methods start chains.
-    """
-
-    def __init__(self, archive: Interface) -> None:
-        self._archive = archive
-
-    def __call__(self, datatype_or_path: str, columns: str | Sequence[str] = ()) -> Any:
-        """Select elements by path, or rows of a data type.
-
-        Parameters
-        ----------
-        datatype_or_path : str
-            A path (see :mod:`nipype_xnat.select.grammar`) or a data type such as
-            ``xnat:subjectData``.
-        columns : str or sequence of str
-            For a data type: fields, each with its data type; by default all that can be searched.
-
-        Returns
-        -------
-        Element, Selection or Search
-            An element where the path names one by exact names; for ``/`` this root itself.
-
-        Raises
-        ------
-        SelectSyntaxError
-            Before any request.
-        """
-        text = datatype_or_path
-        if not isinstance(text, str):
-            raise UsageError(
-                f"{text!r} is neither a path nor a data type",
-                advice="give one text, such as '/projects' or 'xnat:subjectData'",
-            )
-        for entry in ("/data", "/REST"):
-            if text == entry or text.startswith(f"{entry}/"):
-                text = text[len(entry) :]
-        if not text.strip("/"):
-            return self
-        if not text.startswith("/") and ":" in text.split("/")[0].split("[")[0]:
-            names = (columns,) if isinstance(columns, str) else columns
-            return Search(self._archive, text, names)
-        words = text.strip("/").split("/")
-        if words[0] in ("tag", "tags"):
-            return self.tag(words[1]) if len(words) > 1 else self.tags()
-        paths = grammar.parse(text)
-        if len(paths) == 1 and paths[0].exact:
-            return self._element(paths[0])
-        return Selection[Element](self._archive, paths)
-
-    def _element(self, path: Path) -> Element:
-        return element_of(self._archive, path.level, named(path.steps))
-
-    def prearchive(self, project: str = "*", id_filter: str = "*") -> Selection[PrearchiveSession]:
-        """Return the sessions that wait in the prearchive.
-
-        Parameters
-        ----------
-        project : str
-            Where they wait; wildcards match, and ``Unassigned`` are those without a project.
-        id_filter : str
-            Their labels or folders.
-        """
-        steps = (
-            grammar.Step("project", grammar.Pattern(project)),
-            grammar.Step("experiment", grammar.Pattern(id_filter)),
-        )
-        return Selection(self._archive, [Path(steps, prearchive=True)])
-
-    def projects(self, id_filter: str = "*") -> Selection[Project]:
-        """Return the projects that the account may see; wildcards match their IDs."""
-        return Selection(self._archive, [Path().down("project", id_filter)])
-
-    def project(self, name: str | int) -> Project:
-        """Return one project; nothing is asked."""
-        pattern = grammar.Pattern(name_given("project", name), literal=True)
-        element = self._element(Path().down("project", pattern))
-        assert isinstance(element, Project)
-        return element
-
-    def experiments(self, id_filter: str = "*") -> Selection[Experiment]:
-        """Return the imaging sessions of all projects; wildcards match ids and labels."""
-        return Selection(self._archive, [Path().down("experiment", id_filter)])
-
-    def experiment(self, name: str | int) -> Experiment:
-        """Return one experiment by its id (labels are not unique in an archive)."""
-        pattern = grammar.Pattern(name_given("experiment", name), literal=True)
-        element = self._element(Path().down("experiment", pattern))
-        assert isinstance(element, Experiment)
-        return element
-
-    def tag(self, name: str) -> Tag:
-        """Return one of the account's tags."""
-        return Tags(self._archive).get(name)
-
-    def tags(self) -> list[str]:
-        """Return the names of the account's tags."""
-        return Tags(self._archive)()
-
-    def __repr__(self) -> str:
-        return f"<Select {self._archive.server}>"

@@ -68,7 +68,7 @@ class Federation:
         Parameters
         ----------
         datatype_or_path, columns
-            As for :class:`nipype_xnat.client.Select`.
+            As for :class:`nipype_xnat.Select`.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class FederatedSearch:
         Parameters
         ----------
         constraints, order_by, descending
-            See :meth:`nipype_xnat.client.Search.where`; rows of all archives are sorted together.
+            See :meth:`nipype_xnat.search.Search.where`; rows of all archives are sorted together.
         """
         parsed = parse(constraints)
         return self._table(lambda part: part.where(parsed), order_by, descending)

@@ -25,7 +25,8 @@ from ..errors import (
     XNATError,
 )
 from ..records import Record
-from ..transport import Transport, kept
+from ..transport import Transport
+from ..transport.trace import kept
 from .decision import Action, Decision, Here, Listed, for_download
 from .delivery import Fetched, copy_into, writing
 from .failures import Failure, combined, is_common

@@ -6,18 +6,13 @@ Nothing above this package knows which archive answers, or how.
 from .credentials import Credentials
 from .http import HttpTransport
 from .request import Answer, Around, Body, Request, Transport
-from .trace import Call, Recorder, TracingTransport, kept
 
 __all__ = [
     "Answer",
     "Around",
     "Body",
-    "Call",
     "Credentials",
     "HttpTransport",
-    "Recorder",
     "Request",
-    "TracingTransport",
     "Transport",
-    "kept",
 ]

@@ -10,8 +10,8 @@ import pytest
 from nipype_xnat import Interface
 from nipype_xnat.address import Address
 from nipype_xnat.errors import CannotReachServer, NotFound
-from nipype_xnat.transport import Body, HttpTransport, Recorder, Request, TracingTransport
-from nipype_xnat.transport.trace import masked
+from nipype_xnat.transport import Body, HttpTransport, Request
+from nipype_xnat.transport.trace import Recorder, TracingTransport, masked
 
 
 def test_calls_are_recorded_with_what_they_cost(client, fill):

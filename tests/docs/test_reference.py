@@ -9,11 +9,10 @@ import pkgutil
 import re
 import sys
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
-
-from nipype_xnat import Interface
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
 HEAD = """# Reference
@@ -24,7 +23,7 @@ several classes share stand with the class after "has all of". The page is made 
 """
 # a heading, and the modules or packages whose classes stand below it
 ROOMS = {
-    "The client": ["client", "raw", "transport.trace"],
+    "The client": ["client", "select.root", "raw", "transport.trace"],
     "Selections": ["select.selection", "select.chosen", "select.bulk", "select.window"],
     "Elements": [
         "select.element",
@@ -99,19 +98,11 @@ def members(one):
             continue
         for name, value in vars(base).items():
             plain = inspect.isfunction(value) or isinstance(
-                value, (property, classmethod, staticmethod)
+                value, (property, cached_property, classmethod, staticmethod)
             )
             told = any(getattr(up, name, None) is value for up in one.__mro__[1:] if up in SHOWN)
             if plain and not name.startswith("_") and home_of(one, name) is base and not told:
                 yield name, value
-
-
-def rooms_of(one):
-    """Return what an instance holds that has a place of its own on the page."""
-    if one is not Interface:
-        return []
-    held = vars(Interface("http://localhost", anonymous=True))
-    return [(name, type(value)) for name, value in held.items() if type(value) in SHOWN]
 
 
 def arguments(function):
@@ -136,7 +127,7 @@ def summary(thing):
 
 
 def line(name, value):
-    if isinstance(value, property):
+    if isinstance(value, (property, cached_property)):
         return f"- `{name}`: {summary(value)}"
     function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
     if function.__name__ != name:
@@ -168,7 +159,7 @@ def page():
             above = [base.__name__ for base in one.__mro__[1:] if base in SHOWN]
             more = f" Has all of {', '.join(f'`{name}`' for name in above)}." if above else ""
             parts.append(f"### {one.__name__}\n\n{summary(one)}{more}\n")
-            lines = [f"- `{name}`: {summary(kind)}" for name, kind in rooms_of(one)]
+            lines = []
             if is_dataclass(one):
                 words = ", ".join(f"`{field.name}`" for field in fields(one) if field.repr)
                 lines.append(f"- Fields: {words}")

@@ -1,0 +1,29 @@
+"""What an import brings along: each process that runs a node pays for it."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def brought_by(statement: str) -> set[str]:
+    """Return the modules that a new interpreter has after a statement."""
+    text = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from nipype_xnat import Interface", "from nipype_xnat.cli.main import main"],
+)
+def test_the_client_and_the_command_line_bring_neither_nipype_nor_the_archive(statement):
+    brought = brought_by(statement)
+    assert not brought & {"nipype", "networkx", "traits", "numpy", "sqlalchemy", "lxml"}
+    assert "nipype_xnat.select" not in brought
+
+
+def test_a_room_comes_when_it_is_entered():
+    text = "from nipype_xnat import Interface; Interface('http://localhost', anonymous=True)"
+    assert "nipype_xnat.manage" not in brought_by(text)
+    assert "nipype_xnat.manage" in brought_by(f"{text}.manage")
