@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NoReturn
 
 from ..errors import SelectSyntaxError
@@ -67,10 +68,7 @@ class Pattern:
             return True
         if self.exact:
             return self.text in names
-        expression = re.compile(
-            "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in self.text),
-            re.DOTALL,
-        )
+        expression = _expression(self.text)
         return any(expression.fullmatch(name) for name in names)
 
     def __str__(self) -> str:
@@ -89,6 +87,14 @@ class Pattern:
     def _quoted(self) -> str:
         quote = "'" if '"' in self.text and "'" not in self.text else '"'
         return quote + self.text.replace(quote, 2 * quote) + quote
+
+
+@lru_cache(maxsize=512)
+def _expression(text: str) -> re.Pattern[str]:
+    # one pattern is held against every row of a listing
+    return re.compile(
+        "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in text), re.DOTALL
+    )
 
 
 ANY = Pattern("*")
