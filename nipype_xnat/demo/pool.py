@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import util
 from traceback import format_exception
@@ -52,7 +53,12 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):  # type: ignore[misc]
         task: int = self._taskid
         if getattr(node.interface, "terminal_output", "") == "stream":
             node.interface.terminal_output = "allatonce"
-        future = self.pool.submit(multiproc.run_node, node, updatehash, task)
+        future: Future[Any]
+        try:
+            future = self.pool.submit(multiproc.run_node, node, updatehash, task)
+        except BrokenProcessPool as error:  # a worker died just now
+            future = Future()
+            future.set_exception(error)
         self._task_obj[task] = future
         future.add_done_callback(partial(self._ended, task))
         return task

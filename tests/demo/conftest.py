@@ -14,7 +14,7 @@ from nipype_xnat.demo import bet
 from support.demo_site import fill_archive, open_site
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def load_example():
     """Import an example workflow from where it lies."""
 

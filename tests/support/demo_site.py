@@ -92,13 +92,20 @@ def open_site(
     filled: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SimpleNamespace]:
     """Run a copy of an archive, with its configuration file and a quick bet on the PATH."""
+    shutil.copytree(filled, folder / "archive")
+    with reopened_site(folder, monkeypatch) as found:
+        yield found
+
+
+@contextmanager
+def reopened_site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """Run the archive of a site's folder."""
     monkeypatch.setenv("NIPYPE_NO_ET", "1")
     monkeypatch.delenv("FSLOUTPUTTYPE", raising=False)
     put_program(folder / "bin", "bet", QUICK_BET)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     log = folder / "bet.log"
     monkeypatch.setenv("QUICK_BET_LOG", str(log))
-    shutil.copytree(filled, folder / "archive")
     with Archive(folder / "archive") as archive, archive.running() as url:
         config = folder / "xnat.json"
         Interface(url, "admin", "admin").save_config(config)
