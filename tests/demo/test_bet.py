@@ -143,24 +143,26 @@ def test_a_larger_fraction_gives_a_smaller_brain(executable, head, plain, tmp_pa
         (["absent", "OUT"], "no image absent"),
     ],
 )
-def test_what_cannot_be_done_is_refused(executable, head, tmp_path, words, word):
-    place = {"IN": head[0], "OUT": tmp_path / "out"}
-    done = run(executable, *(place.get(item, item) for item in words))
-    assert done.returncode != 0
-    assert done.stderr.startswith("bet: ") and word in done.stderr
+def test_what_cannot_be_done_is_refused(head, tmp_path, capsys, words, word):
+    place = {"IN": str(head[0]), "OUT": str(tmp_path / "out")}
+    assert bet.main([place.get(item, item) for item in words]) != 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("bet: ") and word in said.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_output_type_is_refused(executable, head, tmp_path):
-    done = run(executable, head[0], tmp_path / "out", FSLOUTPUTTYPE="MINC")
-    assert done.returncode != 0 and "MINC" in done.stderr
+def test_an_unknown_output_type_is_refused(head, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FSLOUTPUTTYPE", "MINC")
+    assert bet.main([str(head[0]), str(tmp_path / "out")]) != 0
+    assert "MINC" in capsys.readouterr().err
 
 
-def test_a_series_is_refused(executable, tmp_path):
+def test_a_series_is_refused(tmp_path, capsys):
     series = np.zeros((4, 4, 4, 3), np.int16)
     nib.save(nib.Nifti1Image(series, np.eye(4)), tmp_path / "bold.nii")
-    done = run(executable, tmp_path / "bold.nii", tmp_path / "out")
-    assert done.returncode != 0 and "4 dimensions" in done.stderr
+    assert bet.main([str(tmp_path / "bold.nii"), str(tmp_path / "out")]) != 0
+    assert "4 dimensions" in capsys.readouterr().err
 
 
 def test_a_stand_in_is_told_from_the_real_one(executable, tmp_path):
