@@ -7,14 +7,19 @@ import signal
 
 import pytest
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support.filler import Filler
 
 # the same examples each time, so that a change is not blamed for what it did not do; new ones are
 # sought by: pytest tests --hypothesis-profile=wide
-settings.register_profile("steady", derandomize=True, deadline=None)
-settings.register_profile("wide", max_examples=2000, deadline=None)
+# a slow machine is no defect, and an archive or a folder may serve all examples of a test
+LENIENT = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("steady", LENIENT, derandomize=True)
+settings.register_profile("wide", LENIENT, max_examples=2000)
 settings.load_profile("steady")
 
 os.environ["NO_ET"] = os.environ["NIPYPE_NO_ET"] = "1"

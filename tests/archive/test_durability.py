@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import requests
 
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.archive.errors import Refused
+from support.waiting import wait_for
 
 from .conftest import fill
 
@@ -50,19 +50,19 @@ def test_everything_is_kept_across_a_restart(tmp_path):
     fill(http, url)
     http.put(url + "/data/projects/P/resources/R/files/a.txt?inbody=true", data=b"kept")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     assert process.stderr.read() == ""
     process, line = serve(root)
     url = url_of(line)
     again = requests.get(url + "/data/projects/P/resources/R/files/a.txt", auth=("admin", "admin"))
     assert again.content == b"kept"
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
 
 
 def test_another_address_than_loopback_is_refused_with_the_default_password(tmp_path):
     process, line = serve(tmp_path / "open", "--host", "0.0.0.0")
-    assert process.wait(timeout=20) == 1
+    assert process.wait(timeout=120) == 1
     assert line == ""
     assert "password" in process.stderr.read()
 
@@ -73,12 +73,12 @@ def test_one_folder_has_one_archive(tmp_path):
 
 
 def test_of_two_uploads_into_one_resource_at_once_the_later_fails(start, log_in):
-    _, url = start()
+    archive, url = start()
     http, other = log_in(url), log_in(url)
     fill(http, url)
     files = url + "/data/projects/P/resources/R/files"
     http.put(files + "/first.txt?inbody=true", data=b"1")
-    begun, go = threading.Event(), threading.Event()
+    go = threading.Event()
 
     class Slow:
         """A body whose second half waits until it is told to go on."""
@@ -94,17 +94,18 @@ def test_of_two_uploads_into_one_resource_at_once_the_later_fails(start, log_in)
             if self.sent == 1:
                 return b"s"
             if self.sent == 2:
-                begun.set()
-                go.wait(20)
+                go.wait(120)
                 return b"l"
             return b""
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         slow = pool.submit(other.put, files + "/slow.txt?inbody=true", data=Slow())
-        begun.wait(20)
-        time.sleep(0.3)
-        assert http.put(files + "/quick.txt?inbody=true", data=b"2").status_code == 200
-        go.set()
+        try:
+            # what comes is kept there until all of it has come
+            wait_for(lambda: any((archive.root / "incoming").iterdir()))
+            assert http.put(files + "/quick.txt?inbody=true", data=b"2").status_code == 200
+        finally:
+            go.set()
         assert slow.result().status_code == 500
     names = [row["Name"] for row in http.get(files).json()["ResultSet"]["Result"]]
     assert names == ["first.txt", "quick.txt"]
@@ -212,7 +213,7 @@ def test_an_upload_that_ends_early_is_refused_and_leaves_nothing(xnat_archive, f
     fill.put("/data/projects/P/resources/R")
     host, _, port = xnat_archive.url.removeprefix("http://").partition(":")
     cookie = "; ".join(f"{c.name}={c.value}" for c in fill.http.cookies)
-    with socket.create_connection((host, int(port)), timeout=20) as line:
+    with socket.create_connection((host, int(port)), timeout=120) as line:
         line.sendall(
             b"PUT /data/projects/P/resources/R/files/a.bin?inbody=true HTTP/1.1\r\n"
             b"Host: x\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"

@@ -3,7 +3,6 @@
 import concurrent.futures
 import io
 import socket
-import time
 import zipfile
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import requests
 
 from nipype_xnat.archive import Archive, Site
 from support.dicom_files import instance, packed, study
+from support.waiting import wait_for
 
 from .test_durability import serve, url_of
 
@@ -243,12 +243,9 @@ def test_killed_amid_imports_keeps_the_acknowledged_and_nothing_else(tmp_path):
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     half.sendall(head.encode() + body[:-100])
-    for _ in range(100):
-        if any((root / "incoming").iterdir()):
-            break
-        time.sleep(0.05)
+    wait_for(lambda: any((root / "incoming").iterdir()))
     process.kill()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
     half.close()
     process, line = serve(root)
     url = url_of(line)
@@ -259,7 +256,7 @@ def test_killed_amid_imports_keeps_the_acknowledged_and_nothing_else(tmp_path):
     assert not list((root / "incoming").iterdir())
     assert len([p for p in (root / "files").rglob("*") if p.is_file()]) == 2
     process.kill()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
 
 
 # ---- there and back

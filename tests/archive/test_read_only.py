@@ -144,4 +144,4 @@ def test_the_command_serves_it(closed):
     assert requests.get(url + FILES + "/a.txt", auth=auth).content == b"kept"
     assert requests.put(url + "/data/projects/Q", auth=auth).status_code == 403
     process.terminate()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0

@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat.archive import Archive, Site
@@ -175,9 +175,7 @@ def answered(answer, witness):
         assert "<h3>Internal Server Error</h3>" not in answer.text, answer.text
 
 
-GENTLE = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+GENTLE = settings(max_examples=80)
 
 
 @GENTLE

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat.archive import Archive, Site
@@ -224,9 +224,7 @@ def cohorts(tmp_path_factory):
             yield [Cohort(url, seed) for seed in (1, 2, 3)]
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80)
 @given(tree=TREES, at=st.integers(0, 2), descending=st.booleans())
 def test_a_search_finds_what_a_plain_evaluation_finds(cohorts, tree, at, descending):
     cohort = cohorts[at]
@@ -239,9 +237,7 @@ def test_a_search_finds_what_a_plain_evaluation_finds(cohorts, tree, at, descend
 TEXTS = sorted(name for name, about in FIELDS.items() if about[2] == "string")
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(TEXTS),
     parts=st.lists(st.sampled_from(["a", "A", "b", "B", "ä", "Ä", "rger", "%", "_", "*", "1"])),

@@ -222,7 +222,7 @@ def test_the_fixture_takes_a_seed(xnat_archive):
     answer = requests.get(
         xnat_archive.url + "/data/projects/P/subjects/S?format=json",
         auth=("admin", "admin"),
-        timeout=10,
+        timeout=60,
     )
     assert answer.json()["items"][0]["data_fields"]["label"] == "S"
 

@@ -9,7 +9,9 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,12 +47,13 @@ def test_making_an_interface_sends_nothing(xnat_archive):
     assert not xnat_archive.requests
 
 
-def test_a_session_that_ends_in_mid_run_is_renewed(tmp_path):
-    site = Site(session_timeout=0.2, durable=False)
+def test_a_session_that_ends_in_mid_run_is_renewed(tmp_path, monkeypatch):
+    site = Site(session_timeout=1000, durable=False)
     with Archive(tmp_path / "archive", site) as archive, archive.running() as url:
         with Interface(url, "admin", "admin", cache=tmp_path, metadata_age=0) as client:
             list(client.select("/projects"))
-            threading.Event().wait(0.5)
+            clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 1001)
+            monkeypatch.setattr("nipype_xnat.server.sessions.time", clock)
             assert list(client.select("/projects")) == []
         assert logins(archive).count("POST") == 2
 

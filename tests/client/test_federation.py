@@ -1,7 +1,6 @@
 """Several archives at once: in parallel, each answer with its origin, one of them down."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from nipype_xnat.errors import (
     XNATWarning,
 )
 from support.filler import Filler
+from support.waiting import wait_for
 
 MR = "xnat:mrSessionData"
 
@@ -92,7 +92,7 @@ def test_rows_know_where_they_are_from(pair):
 
 def test_archives_are_asked_at_the_same_time(pair):
     both = Federation(pair)
-    meeting = threading.Barrier(2, timeout=20)
+    meeting = threading.Barrier(2, timeout=120)
     for archive in pair:
         send = archive._transport.send
 
@@ -127,13 +127,9 @@ def test_one_that_is_down_is_survived_if_asked_for(pair, down):
 def test_leaving_early_ends_the_readers(pair):
     before = {thread.name for thread in threading.enumerate()}
     assert Federation(pair).select("/projects/P/subjects").first().label() == "ann"
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        if "xnat-federation" not in {thread.name for thread in threading.enumerate()} - before:
-            break
-        time.sleep(0.05)
-    else:
-        pytest.fail("a reader still runs")
+    wait_for(
+        lambda: "xnat-federation" not in {each.name for each in threading.enumerate()} - before
+    )
 
 
 def test_mistakes_are_told_before_any_request(down):

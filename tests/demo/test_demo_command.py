@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
 
 from nipype_xnat.archive import Archive
 from nipype_xnat.demo import bet
+from support.waiting import wait_for
 
 COMMAND = [sys.executable, "-m", "nipype_xnat.cli.main", "demo"]
 
@@ -104,13 +104,6 @@ def _delete(folder, subjects):
         for label in subjects:
             path = f"{url}/data/projects/DEMO/subjects/{label}"
             requests.delete(path, auth=("admin", "admin"), timeout=60).raise_for_status()
-
-
-def wait_for(condition):
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.1)
 
 
 def _working_in(folder):

@@ -23,6 +23,7 @@ from nipype_xnat.cli.demo import example
 from nipype_xnat.demo import failures, folder, pool, running
 from nipype_xnat.demo.failures import Failure
 from nipype_xnat.errors import CannotReachServer, XNATError
+from support.waiting import wait_for
 
 CRASH = """Node: bet_cohort.A.sink
 Working directory: /w
@@ -113,13 +114,6 @@ def read_until(child, word):
         if re.search(word, line):
             return "".join(lines)
     raise AssertionError("".join(lines) + child.stderr.read())
-
-
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def example_main(load_example, words):

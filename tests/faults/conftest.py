@@ -23,7 +23,7 @@ def server():
 
 @pytest.fixture
 def transport(server):
-    it = HttpTransport(server.url, timeout=(5.0, 5.0))
+    it = HttpTransport(server.url, timeout=(60.0, 60.0))
     yield it
     it.close()
 

@@ -383,7 +383,7 @@ class Handler(BaseHTTPRequestHandler):
             state.inside += 1
             state.met += 1
         if state.met <= 6:
-            end = time.monotonic() + 2
+            end = time.monotonic() + 20
             while state.inside < 2 and time.monotonic() < end:
                 time.sleep(0.002)
         time.sleep(0.01)

@@ -212,10 +212,10 @@ def test_without_digest_a_fresh_last_modified_is_not_trusted(
 ):
     """A file that is replaced within the second keeps its Last-Modified."""
     record = wanted("plain", noise(SIZE), digest=False)
-    now = int(time.time())
-    server.store("a.bin", noise(SIZE), modified=now)
+    fresh = int(time.time()) + 60  # so that it is fresh on a slow machine too
+    server.store("a.bin", noise(SIZE), modified=fresh)
     get(transport, cache, record)
-    server.store("a.bin", noise(SIZE, 8), modified=now)
+    server.store("a.bin", noise(SIZE, 8), modified=fresh)
     (item,) = get(transport, cache, record)
     assert item.path.read_bytes() == noise(SIZE, 8)
 

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from nipype_xnat.cache import Cache
 from nipype_xnat.transfer import fetch
+from support.waiting import wait_for
 
 FETCHER = """
 import fcntl, json, signal, sys
@@ -76,13 +76,6 @@ def check_objects(cache):
     for path in (cache.root / "objects").glob("*/*"):
         assert hashlib.md5(path.read_bytes()).hexdigest() == path.name
         assert path.stat().st_mode & 0o777 == 0o444
-
-
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.01)
 
 
 def partial_bytes(cache):
@@ -184,7 +177,7 @@ def test_interrupt_stops_quickly_and_keeps_what_came(server, cache, wanted, nois
     wait_for(lambda: partial_bytes(cache) >= 300_000)
     process.send_signal(signal.SIGINT)
     # the server would be silent for a minute, and the download would be tried again after that
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=50)
     assert process.returncode != 0 and "KeyboardInterrupt" in said
     assert list((cache.root / "objects").glob("*/*")) == []
     assert partial_bytes(cache) >= 300_000

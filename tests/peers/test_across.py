@@ -4,7 +4,7 @@ import itertools
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat import Interface
@@ -13,9 +13,7 @@ from nipype_xnat.archive import Archive, Site
 pyxnat = pytest.importorskip("pyxnat")
 xnat = pytest.importorskip("xnat")
 
-FEW = settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=4)
 COUNT = itertools.count()
 # what all three clients can spell in an address
 LABELS = st.text("abcXYZ019_", min_size=1, max_size=8).filter(lambda text: not text.isdigit())

@@ -3,14 +3,12 @@
 import itertools
 from pathlib import PurePosixPath
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat.errors import UnsafeName, UsageError
 
-OVER_HTTP = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+OVER_HTTP = settings(max_examples=12)
 COUNT = itertools.count()
 PARTS = st.one_of(
     st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=8),

@@ -3,16 +3,14 @@
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nipype_xnat.address import is_addressable, is_identifier
 from nipype_xnat.errors import UsageError
 from nipype_xnat.select.grammar import Pattern
 
-OVER_HTTP = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+OVER_HTTP = settings(max_examples=15)
 COUNT = itertools.count()
 LABELS = st.one_of(
     st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=10),
