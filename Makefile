@@ -4,15 +4,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 FOLDER ?= demo-data
+BENCH ?= benchmark-data/venv
+OPTIONS ?=
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench-archive docs build clean
+.PHONY: help demo test lint bench bench-archive docs build clean
 
 help:
 	@echo "make demo    the main job on a local archive: a cohort through BET and back (FOLDER=$(FOLDER))"
 	@echo "make test    lint, types and the whole test suite"
 	@echo "make lint    ruff and mypy"
+	@echo "make bench   the client beside curl and other clients; writes docs/benchmarks.md (OPTIONS=)"
 	@echo "make bench-archive   the local archive at scale; writes docs/benchmarks-archive.md"
 	@echo "make docs    the pages of docs/ as HTML, in build/site"
 	@echo "make build   source distribution and wheel"
@@ -44,6 +47,16 @@ lint: $(VENV)/.test
 # files in their own order: by number of tests the long ones, which have few, would come last, alone
 test: lint
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# other clients at fixed versions, so an environment of its own
+$(BENCH)/.ready: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	@echo "installing the package and the other clients into $(BENCH) ..."
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[archive]' -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH)/.ready
+	PYTHONPATH=benchmarks $(BENCH)/bin/python -m bench $(OPTIONS)
 
 bench-archive: $(VENV)/.test
 	$(BIN)/python benchmarks/archive_scale.py

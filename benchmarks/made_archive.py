@@ -59,10 +59,10 @@ def make(folder: Path, sessions: int) -> None:
 def _copy(elements: Elements, number: int) -> None:
     name = f"P{number:03d}"
     for table in schema.metadata.sorted_tables:
-        numbers = [c.name for c in table.c if _counts(c)]
+        numbers = numbers_of(table)
         if table is not schema.element and numbers in ([], ["pk"]):
             continue
-        first = elements.connection.execute(sa.select(table).where(_of_first(table))).mappings()
+        first = elements.connection.execute(sa.select(table).where(of_first(table))).mappings()
         rows = [dict(row) for row in first]
         for row in rows:
             for column in numbers:
@@ -88,7 +88,13 @@ def _counts(column: sa.Column[Any]) -> bool:
     return column.name == "pk" or any(key.column.table in tree for key in column.foreign_keys)
 
 
-def _of_first(table: sa.Table) -> sa.ColumnElement[bool]:
+def numbers_of(table: sa.Table) -> list[str]:
+    """Return the columns that number rows of the tree, or refer to such numbers."""
+    return [column.name for column in table.c if _counts(column)]
+
+
+def of_first(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Tell the rows that were made by the archive's own rules from their copies."""
     column = next(c for c in table.c if _counts(c))
     return column <= SPAN
 
@@ -103,14 +109,17 @@ def _rename(row: dict[str, Any], project: str, number: int) -> None:
         row["id"] = f"{front}{int(digits) + (number - 1) * PER_PROJECT:05d}"
 
 
-def _insert(elements: Elements, kind: str, name: str, values: dict[str, str], **more: object):
+def insert(
+    elements: Elements, kind: str, name: str, values: dict[str, str], **more: Any
+) -> Element:
+    """Enter an element by the archive's own rules."""
     datatype = elements.dictionary.get(name)
     assert datatype is not None, name
     return elements.insert(kind, datatype, Draft(values=values), **more)
 
 
 def _project(elements: Elements, project: str, contents: list[Blob]) -> None:
-    made = _insert(elements, "project", "xnat:projectData", {"name": project}, id=project)
+    made = insert(elements, "project", "xnat:projectData", {"name": project}, id=project)
     elements.join(project, elements.who.pk, "owner")
     elements.set_setting(project, "accessibility", "private")
     for number, blob in enumerate(contents, start=1):
@@ -118,7 +127,7 @@ def _project(elements: Elements, project: str, contents: list[Blob]) -> None:
 
 
 def _session(elements: Elements, project: str, number: int, blob: Blob) -> None:
-    subject = _insert(
+    subject = insert(
         elements,
         "subject",
         "xnat:subjectData",
@@ -127,7 +136,7 @@ def _session(elements: Elements, project: str, number: int, blob: Blob) -> None:
         label=f"S{number:04d}",
         project=project,
     )
-    session = _insert(
+    session = insert(
         elements,
         "experiment",
         "xnat:mrSessionData",
@@ -139,7 +148,7 @@ def _session(elements: Elements, project: str, number: int, blob: Blob) -> None:
         date=f"2024-{number % 12 + 1:02d}-{number % 28 + 1:02d}",
     )
     for place, kind in enumerate(SCANS, start=1):
-        scan = _insert(
+        scan = insert(
             elements,
             "scan",
             "xnat:mrScanData",

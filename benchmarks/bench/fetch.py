@@ -1,0 +1,79 @@
+"""A cold fetch of many small files."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from . import fetching, peers
+from .figures import Bars, Setting, Subject, seconds
+from .made import Scan, Shape, archive_of
+from .site import in_turn, serving
+
+SIZE = 100_000
+CONNECTIONS = 16
+RTT = 20
+
+
+def run(setting: Setting) -> Subject:
+    """Measure."""
+    sessions = setting.few(1_000, 50)
+    part = setting.few(100, 10)
+    found = Subject(f"A cold fetch of {sessions:,} files of {SIZE // 1000} KB")
+    shape = Shape(sessions, (Scan("T1w", size=SIZE),))
+    to = setting.folder / "fetched"
+
+    def fresh() -> None:
+        fetching.emptied(to)
+
+    with serving(archive_of(shape, setting.folder), shape.site) as site:
+        records = fetching.listed(site.url)
+        few = records[:part]
+        assert len(records) == sessions
+        with site.link(RTT) as link:
+            ways: dict[str, Any] = {
+                "nipype_xnat": partial(fetching.ours, link.url, records, to, CONNECTIONS),
+                "curl --parallel": partial(fetching.curl, link.url, records, to, CONNECTIONS),
+            }
+            fetching.ours(site.url, few, fetching.emptied(to), 2)  # imports what it needs
+            done = in_turn(ways, setting.rounds, site, before=fresh)
+            partly: dict[str, Any] = {}
+            for threads in (1, peers.THREADS):
+                for name, way in (("pyxnat", fetching.pyxnat), ("xnatpy", fetching.xnatpy)):
+                    text = f"{name}, {threads} threads" if threads > 1 else name
+                    partly[text] = partial(way, link.url, few, to, threads)
+            slow = in_turn(partly, min(setting.rounds, 3), site, before=fresh)
+        fresh()
+    assert all(one.result == sessions * SIZE for one in done.values()), done
+    assert all(one.result == part * SIZE for one in slow.values()), slow
+    own = done["nipype_xnat"].seconds
+    rows = [
+        [name, len(one.requests), seconds(one.seconds), f"{one.seconds / own:.2f}"]
+        for name, one in done.items()
+    ]
+    # what connecting costs is paid once, however many files
+    times = {name: one.seconds for name, one in done.items()}
+    for name, one in slow.items():
+        whole = one.seconds * sessions / part
+        times[name] = whole
+        cells = [f"{len(one.requests) * sessions // part:,}", seconds(whole), f"{whole / own:.1f}"]
+        rows.append([f"{name}, computed", *cells])
+    found.say(
+        f"One file a session, {RTT} ms a round trip, {CONNECTIONS} connections (peers: one, or "
+        f"{peers.THREADS} threads). The list is known to all; log-in counts. The peers' figures "
+        f"are computed from {part} files. nipype_xnat checks each file's size and MD5 and "
+        "publishes it in its cache; curl and the peers check nothing."
+    )
+    found.table(["way", "requests", "time", "times ours"], rows)
+    found.goal(
+        f"fetch {sessions:,} x 100 KB: curl --parallel / ours",
+        done["curl --parallel"].seconds / own,
+        0.8,
+        at_most=False,
+    )
+    best = min(times["pyxnat"], times["xnatpy"])
+    found.goal(f"fetch {sessions:,} x 100 KB: best peer / ours", best / own, 10, at_most=False)
+    found.bars.append(
+        Bars("fetch", f"Fetching {sessions:,} files of 100 KB, {RTT} ms a round trip (s)", times)
+    )
+    return found

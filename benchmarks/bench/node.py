@@ -1,0 +1,96 @@
+"""What a source node costs beside its transfers."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nipype_xnat import Interface
+
+from . import fetching, peers
+from .figures import Setting, Subject, seconds
+from .made import Scan, Shape, archive_of
+from .nodes import config_of, peer_source, source
+from .site import PASSWORD, USER, in_turn, serving
+
+ONE = (
+    "/projects/P001/subjects/S00001/experiments/S00001_MR1/scans/*[type=T1w]/resources/NIFTI/files"
+)
+
+
+def run(setting: Setting) -> Subject:
+    """Measure."""
+    found = Subject("A source node, everything cached")
+    shape = Shape(20, (Scan("T1w", size=1_000_000), Scan("T2w", size=1_000)))
+    cache = fetching.emptied(setting.folder / "fetched")
+    with (
+        serving(archive_of(shape, setting.folder), shape.site) as site,
+        tempfile.TemporaryDirectory() as work,
+        tempfile.TemporaryDirectory() as home,
+    ):
+        config = config_of(site.url, Path(work))
+        with Interface(site.url, USER, PASSWORD) as client:
+            cohort = client.cohort({"out": ONE})
+        record = next(iter(cohort))
+        template = partial(source, ONE, config, cache)
+
+        def given() -> Any:
+            from nipype_xnat import XNATSource
+
+            node = XNATSource(outfields=["out"])
+            node.inputs.record = dict(record)
+            node.inputs.config = config
+            node.inputs.cache_dir = str(cache)
+            return node
+
+        template().run()
+        given().run()
+        site.requests()
+        template().run()
+        asked = site.requests()
+        given().run()
+        asked_given = site.requests()
+        rounds = max(20, setting.rounds)
+        with peers.downloads_in(home):
+            done = in_turn(
+                {
+                    "with a template": lambda: template().run(),
+                    "with a record": lambda: given().run(),
+                    "the listings alone, in the same session": _listings(site.url, ONE),
+                },
+                rounds,
+                site,
+            )
+            peer = in_turn({"nipype's own": lambda: peer_source(config, "S00001").run()}, 1, site)
+    fetching.emptied(cache)
+    rows = [
+        [name, len(one.requests), seconds(one.seconds)] for name, one in {**done, **peer}.items()
+    ]
+    found.say(
+        f"One session, one file, no link, medians of {rounds} runs in one process that has logged "
+        "in before. Nipype's own source logs in and fetches each time."
+    )
+    found.table(["source", "requests", "time"], rows)
+    beyond = done["with a record"].seconds
+    found.goal("node: time of a run with a record", 1000 * beyond, 5, unit="ms")
+    beside = (
+        done["with a template"].seconds - done["the listings alone, in the same session"].seconds
+    )
+    found.goal(
+        "node: time of a run with a template, less its listings", 1000 * beside, 5, unit="ms"
+    )
+    found.goal("node: requests of a run with a template, after log-in", len(asked), 1)
+    found.goal("node: requests of a run with a record", len(asked_given), 0)
+    return found
+
+
+def _listings(url: str, path: str) -> Any:
+    client = Interface(url, USER, PASSWORD, metadata_age=0)
+
+    def ask() -> int:
+        return len(list(client.select(path).records()))
+
+    ask()
+    return ask
