@@ -18,6 +18,7 @@
     │   └── ServerBroken                     the server failed (5xx), or sent what it must not
     │       └── UnreadableAnswer             the answer is not what its kind promises
     ├── NothingMatched (LookupError)         a selection that had to find something found nothing
+    ├── StaleResult                          made from other inputs than those that are named now
     ├── TransferError (OSError)              bytes did not arrive as they were sent
     │   ├── Truncated                        the connection ended early, again and again
     │   ├── DigestMismatch                   size or digest differ from what the listing names
@@ -60,6 +61,7 @@ __all__ = [
     "SelectSyntaxError",
     "ServerBroken",
     "ServerTimeout",
+    "StaleResult",
     "TransferError",
     "Truncated",
     "UnreadableAnswer",
@@ -187,6 +189,10 @@ class UnreadableAnswer(ServerBroken):
 
 class NothingMatched(XNATError, LookupError):
     """A selection that had to find something found nothing."""
+
+
+class StaleResult(XNATError):
+    """A result was made from other inputs than those that the archive and the workflow name now."""
 
 
 class TransferError(XNATError, OSError):

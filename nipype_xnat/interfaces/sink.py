@@ -26,6 +26,8 @@ from ..errors import UsageError
 from ..records import Record
 from .connection import ConnectionInputSpec, connect, refuse_secrets
 from .places import Place, container
+from .stored import Stored
+from .trust import check_inputs
 
 __all__ = ["XNATSink"]
 
@@ -90,6 +92,17 @@ class XNATSinkInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignor
         "that name the subject or the experiment",
     )
     event_reason = Str(nohash=True, desc="why things change, for sites that demand a reason")
+    check_inputs = traits.Bool(
+        True,
+        usedefault=True,
+        nohash=True,
+        desc="refuse what was made of other inputs than the archive and the workflow name now",
+    )
+    record = traits.Dict(
+        nohash=True,
+        desc="record of the session in its cohort, which cohort_workflow sets: what its sources "
+        "delivered must be what it names",
+    )
 
     def __setattr__(self, key: str, value: Any) -> None:
         refuse_secrets([key])
@@ -116,6 +129,10 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
     The sink states an end state: after it has run, the archive lists these files with these
     digests. What is there already is not sent again; nothing is ever deleted.
 
+    Before anything is sent, what the nodes before it recorded of their inputs is compared with what
+    is named now, up to the sources and the archives that these fetched from: a result that was left
+    by an earlier run is refused (``docs/trust.md``).
+
     Parameters
     ----------
     infields : list of str, optional
@@ -140,7 +157,7 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
     def __init__(self, infields: list[str] | None = None, **inputs: Any) -> None:
         refuse_secrets(inputs)
         self._infields = infields
-        self._stored: list[dict[str, Any]] | None = None
+        self._stored: Stored | None = None
         self._own: set[str] = set()
         super().__init__(**inputs)
         for name in infields or ():
@@ -164,16 +181,31 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             experiment_type=self.inputs.experiment_type,
             assessor_type=self.inputs.assessor_type,
         )
+        unchecked = self._unchecked(Path(runtime.cwd))
         owner = container(archive, place, share=self.inputs.share, create=self.inputs.create)
-        self._stored = []
+        files: list[tuple[Record, dict[str, Any]]] = []
         names = (owner.subject_id, owner.subject_label, owner.experiment_id, owner.experiment_label)
         for label, paths in self._files(names).items():
-            self._stored += self._store(archive, owner, label, paths)
+            files += self._store(archive, owner, label, paths)
+        self._stored = Stored(archive.server, tuple(files), tuple(unchecked))
+        self._stored.write(Path(runtime.cwd))
         return runtime
+
+    def _unchecked(self, cwd: Path) -> list[str]:
+        """Refuse stale results; return what could not be checked."""
+        if not self.inputs.check_inputs:
+            return ["check_inputs is switched off"]
+        given = {
+            key: [Path(path) for path in _flat(value, key)]
+            for key, value in self.inputs._outputs.items()
+            if value is not None and isdefined(value)
+        }
+        record = self.inputs.record if isdefined(self.inputs.record) else None
+        return check_inputs(cwd, given, record, type(self))
 
     def _store(
         self, archive: Interface, owner: Record, label: str, files: Mapping[str, Path]
-    ) -> list[dict[str, Any]]:
+    ) -> list[tuple[Record, dict[str, Any]]]:
         stored = transfer.put(
             archive.transport,
             owner.with_values(resource_label=label),
@@ -185,24 +217,18 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             event_reason=archive.event_reason,
         )
         return [
-            {
-                "archive": archive.server,
-                "address": entry.record.place,
-                "resource_id": entry.record.resource_id,
-                "path": entry.record.path,
-                "size": entry.record.size,
-                "digest": entry.record.digest,
-                "action": entry.action,
-                "source": str(files[entry.record.path]),
-            }
+            (
+                entry.record,
+                {"action": entry.action.value, "source": str(files[entry.record.path])},
+            )
             for entry in stored.files
         ]
 
     def _list_outputs(self) -> dict[str, Any]:
         outputs = self._outputs().get()
         if self._stored is not None:
-            outputs["stored"] = self._stored
-            outputs["address"] = [entry["address"] for entry in self._stored]
+            outputs["stored"] = self._stored.entries
+            outputs["address"] = [entry["address"] for entry in self._stored.entries]
         return outputs  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:

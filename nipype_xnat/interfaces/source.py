@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as LocalPath
@@ -27,6 +26,7 @@ from ..select.grammar import Path
 from ..select.identity import view_name
 from ..select.matching import criteria_level
 from .connection import CriteriaInputSpec, connect, refuse_secrets
+from .delivered import Delivered, DeliveredFile, digest_of
 from .templates import fields_of, fill_named, fill_positional
 
 __all__ = ["LookedUp", "XNATSource"]
@@ -52,9 +52,6 @@ _RECORD_KEYS = {
     "scan_id": "scan_id",
     "scan_type": "scan_type",
 }
-
-# in a folder that Nipype does not clean, for nodes whose result file cannot be read
-_MEMORY = LocalPath("_nipype") / "xnat_source.json"
 
 
 class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignore[misc]
@@ -180,7 +177,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         self._infields = list(infields) if infields else None
         self._outfields = list(outfields) if outfields else None
         self._templates = dict(templates) if templates else None
-        self._outputs_found: dict[str, Any] | None = None
+        self._delivered: Delivered | None = None
         self._reasons: dict[str, str] = {}
         self._fields = _infields(infields, templates)
         self._out = _outfields(outfields, templates)
@@ -251,8 +248,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         self._wanted()  # what cannot be asked is told before any request
         archive = connect(self.inputs)
         found = self.look_up(archive).found
-        self._outputs_found = self._deliver(archive, found, runtime.cwd)
-        self._remember(LocalPath(runtime.cwd))
+        self._delivered = self._deliver(archive, found, runtime.cwd)
+        self._delivered.write(LocalPath(runtime.cwd))
         return runtime
 
     def _wanted(self) -> dict[str, list[str]] | None:
@@ -386,7 +383,7 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     def _deliver(
         self, archive: Interface, found: Mapping[str, Sequence[Sequence[Found]]], run: str
-    ) -> dict[str, Any]:
+    ) -> Delivered:
         every = [each for groups in found.values() for group in groups for each in group]
         records = self._records(found)
         cache = archive.cache
@@ -414,8 +411,30 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                 values = [None if value is Undefined else value for value in values]
             outputs[name] = values[0] if len(values) == 1 else values or None
         outputs.update(_identity([each.record for each in every]))
-        outputs["manifest"] = _manifest(archive, fetched)
-        return outputs
+        record = self.inputs.record if isdefined(self.inputs.record) else {}
+        belongs = self._outputs_by_file(found)
+        return Delivered(
+            archive.server,
+            self._wanted() or {},
+            str(record.get("name", "")),
+            digest_of(record) if record else "",
+            tuple(
+                DeliveredFile(got.record, str(paths[asked]), tuple(belongs[asked]))
+                for asked, got in zip(records, fetched, strict=True)
+            ),
+            {name: value for name, value in outputs.items() if isdefined(value)},
+        )
+
+    def _outputs_by_file(
+        self, found: Mapping[str, Sequence[Sequence[Found]]]
+    ) -> dict[Record, dict[str, None]]:
+        """Return the outfields that each file belongs to, companions too."""
+        names: dict[Record, dict[str, None]] = {}
+        for name, groups in found.items():
+            for each in (each for group in groups for each in group):
+                for record in (each.record, *each.companions):
+                    names.setdefault(record, {})[name] = None
+        return names
 
     def _records(self, found: Mapping[str, Sequence[Sequence[Found]]]) -> list[Record]:
         """Return the files to fetch, each once, companions too where they are wanted."""
@@ -443,25 +462,19 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     # -- results
 
-    def _remember(self, cwd: LocalPath) -> None:
-        memory = cwd / _MEMORY
-        memory.parent.mkdir(exist_ok=True)
-        values = {
-            name: value for name, value in (self._outputs_found or {}).items() if isdefined(value)
-        }
-        memory.write_text(json.dumps(values), encoding="utf-8")
-
     def _list_outputs(self) -> dict[str, Any]:
-        if self._outputs_found is None and _MEMORY.is_file():
+        if self._delivered is None:
             # the engine gathers outputs again without a run: no network, what was delivered then
-            self._outputs_found = json.loads(_MEMORY.read_text(encoding="utf-8"))
+            self._delivered = Delivered.read(LocalPath.cwd())
         outputs = self._outputs().get()
-        outputs.update(self._outputs_found or {})
+        if self._delivered is not None:
+            outputs.update(self._delivered.outputs)
+            outputs["manifest"] = self._delivered.manifest
         return outputs  # type: ignore[no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        state["_outputs_found"] = None
+        state["_delivered"] = None
         return state
 
 
@@ -517,18 +530,3 @@ def _identity(records: Sequence[Record]) -> dict[str, Any]:
         values = list(dict.fromkeys(getattr(record, key) for record in records))
         outputs[name] = Undefined if not values else values[0] if len(values) == 1 else values
     return outputs
-
-
-def _manifest(archive: Interface, fetched: Sequence[transfer.Fetched]) -> list[dict[str, Any]]:
-    """Return what was delivered: archive, address, size and digest of each file."""
-    return [
-        {
-            "archive": archive.server,
-            "address": got.record.place,
-            "resource_id": got.record.resource_id,
-            "path": got.record.path,
-            "size": got.record.size,
-            "digest": got.record.digest,
-        }
-        for got in fetched
-    ]

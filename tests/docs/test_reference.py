@@ -56,7 +56,15 @@ INSIDE = {
     ("nipype_xnat.select.bulk", "Bulk"),
     ("nipype_xnat.interfaces.needs", "Needs"),
 }
-INSIDE_MODULES = ("interfaces.places", "interfaces.templates")
+INSIDE_MODULES = (
+    "interfaces.lineage",
+    "interfaces.named_now",
+    "interfaces.node_folder",
+    "interfaces.places",
+    "interfaces.run_record",
+    "interfaces.templates",
+    "interfaces.trust",
+)
 
 
 def modules(room):
