@@ -28,6 +28,7 @@ __all__ = [
     "CACHE_MODES",
     "CONFIG_VARIABLE",
     "Connection",
+    "account_file",
     "cache_folder",
     "cache_layers",
     "cache_mode",
@@ -168,6 +169,17 @@ def connection(
     )
 
 
+def account_file(found: Connection) -> Path | None:
+    """Return the file that the account of a connection was read from; None where it was given."""
+    if found.source == "netrc":
+        return _netrc_file()
+    if found.source == ACCOUNTS_FILE:
+        return Path(ACCOUNTS_FILE).expanduser()
+    if found.source in ("", "anonymous", "arguments", "terminal"):
+        return None
+    return Path(found.source)
+
+
 def _named_file(server: str | None) -> Path | None:
     """Return the file that the environment names, where it is about this server."""
     named = os.environ.get(CONFIG_VARIABLE)
@@ -235,7 +247,7 @@ def _netrc_entry(server: str) -> tuple[str, str] | None:
     apart; there is no default entry for unknown servers.
     """
     parts = urlsplit(server)
-    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    path = _netrc_file()
     if not parts.hostname or not path.is_file():
         return None
     try:
@@ -248,6 +260,10 @@ def _netrc_entry(server: str) -> tuple[str, str] | None:
             login, _, password = hosts[name]
             return (login, password) if login and password else None
     return None
+
+
+def _netrc_file() -> Path:
+    return Path(os.environ.get("NETRC") or Path.home() / ".netrc")
 
 
 def _netrc_password(server: str) -> str | None:

@@ -6,7 +6,8 @@
     ├── UsageError (ValueError)              bad input, found before any request is sent
     │   ├── SelectSyntaxError                a path template that cannot be read
     │   ├── CriteriaError                    search criteria that cannot be read
-    │   └── ConfigurationError               no server, no credentials, unreadable configuration
+    │   ├── ConfigurationError               no server, no credentials, unreadable configuration
+    │   └── NoWorkflow                       no such script, or no workflow in it
     ├── CannotReachServer (ConnectionError)  no connection: refused, unknown host, TLS, cut off
     │   └── ServerTimeout (TimeoutError)     connected, but no answer in time
     ├── AnswerError                          the server answered, and its answer is a refusal
@@ -52,6 +53,7 @@ __all__ = [
     "DigestMismatch",
     "GoneThere",
     "MirrorError",
+    "NoWorkflow",
     "NotAllowed",
     "NotFound",
     "NotInCache",
@@ -145,6 +147,10 @@ class CriteriaError(UsageError):
 
 class ConfigurationError(UsageError):
     """No server, no credentials, or a configuration that cannot be read."""
+
+
+class NoWorkflow(UsageError):
+    """A script was named that is not there, or that makes no workflow of this name."""
 
 
 class CannotReachServer(XNATError, ConnectionError):

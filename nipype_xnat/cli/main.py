@@ -12,7 +12,7 @@ from ..errors import UsageError, XNATError
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("cache", "demo", "mirror", "prefetch", "push", "serve", "status")
+COMMANDS = ("cache", "check", "demo", "mirror", "prefetch", "push", "serve", "status")
 """Names of the commands; each is a module of this package."""
 
 

@@ -3,15 +3,19 @@
 from .per_session import cohort_workflow
 from .plugins import cluster_plugin
 from .prefetching import Prefetched, prefetch
+from .preflight import Finding, Findings, check
 from .query import XNATQuery
 from .sink import XNATSink
 from .source import XNATSource
 
 __all__ = [
+    "Finding",
+    "Findings",
     "Prefetched",
     "XNATQuery",
     "XNATSink",
     "XNATSource",
+    "check",
     "cluster_plugin",
     "cohort_workflow",
     "prefetch",

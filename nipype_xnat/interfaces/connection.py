@@ -14,7 +14,7 @@ from ..config import CACHE_MODES
 from ..errors import ConfigurationError
 from ..transport.lifetime import watch_forks
 
-__all__ = ["ConnectionInputSpec", "CriteriaInputSpec", "connect", "refuse_secrets"]
+__all__ = ["ConnectionInputSpec", "CriteriaInputSpec", "connect", "named_by", "refuse_secrets"]
 
 _SECRETS = frozenset({"user", "pwd", "password", "passwd", "token"})
 
@@ -120,6 +120,37 @@ class CriteriaInputSpec(ConnectionInputSpec):
     )
 
 
+def named_by(inputs: Any) -> dict[str, Any]:
+    """Return what a node says of its archive, as arguments of :class:`nipype_xnat.Interface`.
+
+    Parameters
+    ----------
+    inputs : ConnectionInputSpec
+    """
+    values = {
+        name: value
+        for name in (
+            "server",
+            "config",
+            "anonymous",
+            "verify",
+            "proxy",
+            "connections",
+            "cache_mode",
+        )
+        if isdefined(value := getattr(inputs, name)) and value not in ("", None)
+    }
+    values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
+    if isdefined(inputs.cache_layers) and inputs.cache_layers:
+        values["cache_layers"] = list(inputs.cache_layers)
+    if isdefined(inputs.offline):
+        values["offline"] = inputs.offline
+    for name in ("mirror", "outbox"):
+        if isdefined(getattr(inputs, name)):
+            values[name] = str(getattr(inputs, name))
+    return values
+
+
 def connect(inputs: Any, event_reason: str = "", **instead: Any) -> Interface:
     """Return this process's connection to the archive that a node names.
 
@@ -138,29 +169,9 @@ def connect(inputs: Any, event_reason: str = "", **instead: Any) -> Interface:
     ConfigurationError
         If the archive or the account are not known; a node never asks a person.
     """
-    values = {
-        name: value
-        for name in (
-            "server",
-            "config",
-            "anonymous",
-            "verify",
-            "proxy",
-            "connections",
-            "cache_mode",
-        )
-        if isdefined(value := getattr(inputs, name)) and value not in ("", None)
-    }
-    values["cache"] = str(inputs.cache_dir) if isdefined(inputs.cache_dir) else None
-    if isdefined(inputs.cache_layers) and inputs.cache_layers:
-        values["cache_layers"] = list(inputs.cache_layers)
+    values = named_by(inputs)
     # of two nodes in two processes one may just have changed what the other one asks for
     values["metadata_age"] = 0.0
-    if isdefined(inputs.offline):
-        values["offline"] = inputs.offline
-    for name in ("mirror", "outbox"):
-        if isdefined(getattr(inputs, name)):
-            values[name] = str(getattr(inputs, name))
     values["event_reason"] = event_reason
     values.update(instead)
     if "config" in values:

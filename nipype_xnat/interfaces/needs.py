@@ -48,11 +48,14 @@ class Lacking:
     asked : str
         Template and arguments, or the place of a file.
     reason : str
+    later : bool
+        Whether it is only not known before the run.
     """
 
     node: str
     asked: str
     reason: str
+    later: bool = False
 
     def __str__(self) -> str:
         return f"{self.node}: {self.asked}: {self.reason}"
@@ -170,7 +173,8 @@ class _Looker:
         if look is None or unknown:
             if look is not None and not self.hands_on:
                 for name, why in unknown.items():
-                    self._lack(needs, f"input {name!r}", f"not known before the run: {why}")
+                    reason = f"not known before the run: {why}"
+                    needs.lacking.append(Lacking(self.name, f"input {name!r}", reason, later=True))
             return needs, {}
         try:
             elements = list(self._elements())

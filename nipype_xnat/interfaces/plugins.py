@@ -183,6 +183,11 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
         self._pending: dict[int, Any] = {}
         self._refused: dict[int, JobRefused] = {}
 
+    @property
+    def scheduler(self) -> Scheduler:
+        """Where the jobs go."""
+        return self._jobs.scheduler
+
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run a workflow's graph; called by Nipype."""
         try:
@@ -251,6 +256,11 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
         super().__init__({k: v for k, v in plugin_args.items() if k != "status_callback"})
         self._status_callback = callback
         self._jobs = _Jobs(scheduler, plugin_args)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Where the jobs go."""
+        return self._jobs.scheduler
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run a workflow's graph; called by Nipype."""

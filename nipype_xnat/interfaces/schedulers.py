@@ -82,6 +82,14 @@ class Scheduler(ABC):
     def queued(self) -> set[int] | None:
         """Return the jobs of this account that may still run; None where nobody answers."""
 
+    def end(self, number: int) -> None:
+        """Take a job off the queue."""
+        self._ask(self.cancel, str(number))
+
+    @abstractmethod
+    def state(self, number: int) -> str:
+        """Return what the scheduler says of a job that has not ended, in words for a person."""
+
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(  # noqa: S603  (a list, no shell)
@@ -128,6 +136,11 @@ class Slurm(Scheduler):
         done = self._ask("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%A")
         return None if done.returncode else {int(word) for word in done.stdout.split()}
 
+    def state(self, number: int) -> str:
+        """See :meth:`Scheduler.state`."""
+        done = self._ask("squeue", "--noheader", f"--jobs={number}", "--format=%T, %r")
+        return f"squeue says {done.stdout.strip() or done.stderr.strip() or 'nothing'}"
+
 
 class GridEngine(Scheduler):
     """Grid Engine, in any of its descents."""
@@ -166,3 +179,10 @@ class GridEngine(Scheduler):
         return {
             int(row[0]) for row in rows if len(row) > 4 and row[0].isdigit() and "E" not in row[4]
         }
+
+    def state(self, number: int) -> str:
+        """See :meth:`Scheduler.state`."""
+        done = self._ask("qstat", "-u", getpass.getuser())
+        rows = [line.split() for line in done.stdout.splitlines()]
+        found = next((row[4] for row in rows if len(row) > 4 and row[0] == str(number)), "nothing")
+        return f"qstat says {found}"

@@ -7,17 +7,34 @@ import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import networkx
 from nipype import Workflow
 
-from ..errors import UsageError
+from ..errors import NoWorkflow, UsageError
 
-__all__ = ["workflows_of"]
+__all__ = ["Run", "runs_of", "workflows_of"]
 
 log = logging.getLogger("nipype_xnat.prefetch")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workflow, and how a script would have run it.
+
+    Parameters
+    ----------
+    workflow : Workflow
+    plugin, plugin_args
+        What the script gave to ``Workflow.run``; None where it gave nothing.
+    """
+
+    workflow: Workflow
+    plugin: Any = None
+    plugin_args: Any = None
 
 
 def workflows_of(script: str, arguments: Sequence[str] = ()) -> list[Workflow]:
@@ -37,6 +54,17 @@ def workflows_of(script: str, arguments: Sequence[str] = ()) -> list[Workflow]:
     UsageError
         If there is no such script or name, or no workflow in it.
     """
+    return [run.workflow for run in runs_of(script, arguments)]
+
+
+def runs_of(script: str, arguments: Sequence[str] = ()) -> list[Run]:
+    """Return the workflows of a script, and how it would have run them.
+
+    Parameters
+    ----------
+    script, arguments
+        See :func:`workflows_of`.
+    """
     path, name = _split(script)
     with _program(path, arguments):
         if name:
@@ -49,7 +77,7 @@ def _split(script: str) -> tuple[Path, str]:
         return Path(script), ""
     path, _, name = script.rpartition(":")
     if not Path(path).is_file():
-        raise UsageError(f"there is no script {script}")
+        raise NoWorkflow(f"there is no script {script}")
     return Path(path), name
 
 
@@ -65,10 +93,10 @@ def _program(path: Path, arguments: Sequence[str]) -> Iterator[None]:
         sys.argv, sys.path[:] = argv, folders
 
 
-def _named(path: Path, name: str, arguments: Sequence[str]) -> list[Workflow]:
+def _named(path: Path, name: str, arguments: Sequence[str]) -> list[Run]:
     values = runpy.run_path(str(path), run_name=path.stem)
     if name not in values:
-        raise UsageError(f"{path} has no {name}")
+        raise NoWorkflow(f"{path} has no {name}")
     found = values[name]
     if callable(found) and not isinstance(found, Workflow):
         found = found(*arguments)
@@ -76,18 +104,18 @@ def _named(path: Path, name: str, arguments: Sequence[str]) -> list[Workflow]:
     if not isinstance(several, (list, tuple)) or not all(
         isinstance(one, Workflow) for one in several
     ):
-        raise UsageError(
+        raise NoWorkflow(
             f"{name} of {path} is no workflow but {found!r}",
             advice="name a Workflow, a list of them, or a function that returns them",
         )
-    return list(several)
+    return [Run(one) for one in several]
 
 
-def _run(path: Path) -> list[Workflow]:
-    found: list[Workflow] = []
+def _run(path: Path) -> list[Run]:
+    found: list[Run] = []
 
-    def run(self: Workflow, *_: Any, **__: Any) -> Any:
-        found.append(self)
+    def run(self: Workflow, plugin: Any = None, plugin_args: Any = None, *_: Any, **__: Any) -> Any:
+        found.append(Run(self, plugin, plugin_args))
         return networkx.DiGraph()
 
     own = Workflow.run
@@ -95,7 +123,11 @@ def _run(path: Path) -> list[Workflow]:
     try:
         runpy.run_path(str(path), run_name="__main__")
     except SystemExit as error:
-        log.info("%s ended with %s", path, error.code)
+        if error.code and not found:
+            raise UsageError(
+                f"{path} ended with {error.code} before it ran a workflow",
+                advice="see what it says; its arguments follow its name",
+            ) from None
     except Exception as error:
         # what a script does with results fails without them
         if not found:
@@ -110,7 +142,7 @@ def _run(path: Path) -> list[Workflow]:
     finally:
         Workflow.run = own
     if not found:
-        raise UsageError(
+        raise NoWorkflow(
             f"{path} runs no workflow", advice="name the workflow: SCRIPT:NAME, or a function of it"
         )
     return found

@@ -2,6 +2,8 @@
 
 import pytest
 
+from support.demo_site import put_program
+
 
 @pytest.fixture
 def cohort(fill):
@@ -31,3 +33,25 @@ def _in_tmp(tmp_path, monkeypatch):
     """Nipype writes crash files to the current directory."""
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Let the PATH hold nothing but programs of these names, which succeed and say nothing."""
+    folder = tmp_path / "programs"
+
+    def programs(*names):
+        for name in names:
+            put_program(folder, name, "#!/bin/sh\n")
+        monkeypatch.setenv("PATH", str(folder))
+        return folder
+
+    return programs
+
+
+@pytest.fixture
+def session(fill):
+    """One session with one T1w."""
+    fill.put("/data/projects/P")
+    fill.session("P", "sub0", "sub0_MR1", {"1": ("T1w", {"NIFTI": {"t1.nii": b"T1 of sub0"}})})
+    return "P"
