@@ -68,6 +68,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
+    # what the script prints, and Nipype logs, is not the result
+    with contextlib.redirect_stdout(sys.stderr):
+        findings = _checked(args)
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(findings.to_json() if args.json else findings.table(width))
+    return findings.exit_code
+
+
+def _checked(args: argparse.Namespace) -> Findings:
     from ..interfaces import Findings, check
 
     plugin_args = _object(args.plugin_args)
@@ -87,10 +96,7 @@ def run(args: argparse.Namespace) -> int:
     findings, ways = _ways(args, plugin_args)
     for workflows, plugin, arguments in ways or [([], *_given(args, plugin_args))]:
         findings += check(workflows, plugin, arguments, **named)
-    unique = Findings(dict.fromkeys(findings))
-    width = shutil.get_terminal_size((100, 24)).columns
-    print(unique.to_json() if args.json else unique.table(width))
-    return unique.exit_code
+    return Findings(dict.fromkeys(findings))
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
@@ -126,9 +132,7 @@ def _ways(
         return findings, []
     script, *words = args.script
     try:
-        # what the script prints is not the result
-        with contextlib.redirect_stdout(sys.stderr):
-            runs = runs_of(script, words)
+        runs = runs_of(script, words)
     except NoWorkflow:
         raise
     except Exception as trouble:  # a script may raise anything

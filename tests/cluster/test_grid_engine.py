@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from support.clusters.law import ClusterLaw, reach
+from support.clusters.law_check import CheckLaw
 
 
-class TestGridEngine(ClusterLaw):
+class TestGridEngine(CheckLaw, ClusterLaw):
     """The law, on Grid Engine."""
 
     plain = "SGE"

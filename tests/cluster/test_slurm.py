@@ -10,12 +10,13 @@ from nipype_xnat import Interface
 from nipype_xnat.mirror import Wanted, pull, push
 from support.clusters import cohort
 from support.clusters.law import HEADS, ClusterLaw, reach
+from support.clusters.law_check import CheckLaw
 
 #: a batch script whose last line, which Nipype adds, runs in a network namespace without a route
 WITHOUT_ROUTE = '#!/bin/bash\nexec unshare -n -- bash -c "$(tail -n 1 "$0")"'
 
 
-class TestSlurm(ClusterLaw):
+class TestSlurm(CheckLaw, ClusterLaw):
     """The law, on SLURM."""
 
     plain = "SLURM"

@@ -47,7 +47,7 @@ ROOMS = {
 }
 # functions that people call, by the room of their module
 FUNCTIONS = {
-    "Cohorts and nodes": ["interfaces.cohort_workflow", "interfaces.prefetch"],
+    "Cohorts and nodes": ["interfaces.cohort_workflow", "interfaces.prefetch", "interfaces.check"],
     "A mirror": ["mirror.pull", "mirror.push", "mirror.copy", "mirror.read_labels"],
 }
 # what the rooms are made of, and nobody is handed

@@ -100,8 +100,7 @@ def test_paths_that_are_too_long(config, session, tmp_path):
     deep = tmp_path.joinpath(*["d" * 200] * 21)
     found = on_a_cluster(small(config, deep))
     assert "4096 are possible" in facts(found, "base_dir.length", "error")[0]
-    workflow = small(config, tmp_path / "work")
-    workflow.name = "w" * 230
+    workflow = small(config, tmp_path / "work", name="w" * 230)
     found = on_a_cluster(workflow)
     assert "255 are possible" in facts(found, "base_dir.length", "error")[0]
     # without jobs there are no batch files
@@ -132,7 +131,13 @@ def table(monkeypatch, folder, kind, tmp_path):
 
 @pytest.mark.parametrize(
     "kind, level",
-    [("nfs4", "ok"), ("lustre", "ok"), ("fuse.sshfs", "ok"), ("ext4", "warning"), ("xfs", "warning")],
+    [
+        ("nfs4", "ok"),
+        ("lustre", "ok"),
+        ("fuse.sshfs", "ok"),
+        ("ext4", "warning"),
+        ("xfs", "warning"),
+    ],
 )
 def test_file_systems_by_their_type(config, here, monkeypatch, kind, level):
     table(monkeypatch, here, kind, here)

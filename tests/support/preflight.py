@@ -13,9 +13,9 @@ from support.nodes import Shout
 ONE = "/projects/P/experiments/{session}/scans/{scan}/resources/NIFTI/files/*.nii"
 
 
-def small(config, work, *, session="sub0_MR1", interface=None, **how):
+def small(config, work, *, name="small", session="sub0_MR1", interface=None, **how):
     """Make a workflow of source, some interface and sink for one session."""
-    whole = Workflow(name="small", base_dir=str(work) if work else None)
+    whole = Workflow(name=name, base_dir=str(work) if work else None)
     if config is not None:
         how["config"] = str(config)
     source = Node(

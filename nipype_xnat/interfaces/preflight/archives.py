@@ -142,7 +142,10 @@ class Archives:
             fact = f"{trouble.message}{who}"
             named = values.get("config")
             if named:
-                yield from look_at_file(Path(str(named)).expanduser(), host)
+                file_found = [*look_at_file(Path(str(named)).expanduser(), host)]
+                yield from file_found
+                if any(one.level == "error" for one in file_found):
+                    return  # says the same
             advice = trouble.advice or "put the file where all hosts see it, mode 0600"
             yield error("account.known", fact, advice, host=host)
             return

@@ -176,7 +176,7 @@ class Situation:
 
     @property
     def home(self) -> Path:
-        """The folder that a job is sent from: the one that Nipype's batch files are in, if known."""
+        """The folder that a job is sent from: the one of Nipype's batch files, if known."""
         if self.base_dirs:
             return self.base_dirs[0]
         return self.named[0].cache if self.named else Path.cwd()

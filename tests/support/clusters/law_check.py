@@ -1,0 +1,96 @@
+"""The check before a run, with a job of a real scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from nipype import Node
+
+from nipype_xnat import XNATSource, check, cluster_plugin
+from support.clusters import submit
+from support.clusters.cohort import jobs_of
+
+# a batch script whose last line, which the plugin adds, runs with a folder hidden and no route
+_WITHIN = """{}
+exec unshare -m -n -- sh -c "mount -t tmpfs none {} && $(tail -n 1 "$0")"
+"""
+
+
+class CheckLaw:
+    """The tests; a subclass has the names of the plugins and the fixture ``cluster``."""
+
+    plain = ""
+
+    def test_a_check_finds_nothing_where_all_is_well(self, site, cluster):
+        """By the command, and on this host, which is the cluster's only one."""
+        script = site.folder / "script.py"
+        script.write_text(
+            f"import sys; sys.path.insert(0, {str(submit.__file__).rpartition('/support')[0]!r})\n"
+            "from support.clusters import submit\n"
+            "submit.workflow(*sys.argv[1:]).run()\n"
+        )
+        words = ["--plugin", self.plain, "--cluster-plugin", "--json"]
+        names = (site.config, site.folder / "work", site.folder / "cache")
+        done = subprocess.run(
+            [sys.executable, "-m", "nipype_xnat", "check", *words, script, *names],
+            capture_output=True,
+            text=True,
+            cwd=site.folder,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = {(row["check"], bool(row["host"])): row for row in json.loads(done.stdout)}
+        for name in (
+            "job.runs",
+            "job.package",
+            "job.clock",
+            "base_dir.in_job",
+            "cache.in_job",
+            "account.file",
+            "server.reached",
+            "server.login",
+            "programs.in_job",
+            "nodes.in_job",
+        ):
+            assert found[name, True]["level"] == "ok", found[name, True]
+        # nothing stays, and nothing was run
+        assert cluster.jobs() == []
+        assert jobs_of(site.folder) == []
+        assert not list(site.folder.rglob(".nipype-xnat-check-*"))
+        assert site.archive.open_sessions == 0
+
+    def test_what_only_a_job_does_not_see_is_found(self, site, cluster, monkeypatch):
+        """An account, a cache and a program on this host alone, and no way to the server."""
+        if subprocess.run(["unshare", "-m", "-n", "true"], capture_output=True).returncode:
+            pytest.skip("this machine does not let its users make namespaces")
+        hidden = site.folder / "hidden"
+        hidden.mkdir()
+        (site.folder / "bin" / "bet").rename(hidden / "bet")
+        monkeypatch.setenv("PATH", f"{hidden}{os.pathsep}{os.environ['PATH']}")
+        account = hidden / "xnat.json"
+        account.write_bytes(site.config.read_bytes())
+        account.chmod(0o600)
+        whole = submit.workflow(str(site.config), str(site.folder / "work"), str(hidden / "cache"))
+        path = "/projects/DEMO/experiments/DEMO005_MR1/scans/*/resources/*/files/*.nii.gz"
+        other = XNATSource(templates={"t1": path}, config=str(account), companions=False)
+        whole.add_nodes([Node(other, "other")])
+        first = {"SLURM": "#!/bin/sh", "SGE": "#!/bin/sh\n#$ -V\n#$ -S /bin/sh"}[self.plain]
+        plugin = cluster_plugin(self.plain, {"template": _WITHIN.format(first, hidden)})
+        found = check(whole, plugin, patience=60)
+        by_job = {one.check: one for one in found if one.host and one.level == "error"}
+        assert set(by_job) == {
+            "account.file",
+            "server.reached",
+            "cache.in_job",
+            "programs.in_job",
+        }, str(found)
+        assert f"{account} cannot be read" in by_job["account.file"].fact
+        assert site.url in by_job["server.reached"].fact
+        assert "offline" in by_job["server.reached"].advice
+        assert found.exit_code == 1
+        # here all of it is well, and the folder that the job saw is not blamed
+        here = {one.check for one in found if not one.host and one.level == "error"}
+        assert here == {"cache.shared", "account.shared"}, str(found)
