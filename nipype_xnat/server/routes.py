@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from nipype_xnat.server.handlers import (
@@ -241,8 +242,9 @@ def xapi() -> list[Route]:
     ]
 
 
+@cache
 def build() -> Router:
-    """Make the router of the whole interface."""
+    """Make the router of the whole interface, once for all archives."""
     router = Router()
     for entry in ("/data", "/REST"):
         for route in tree():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,15 @@ class _Connection(cheroot_server.HTTPConnection):
 class _Server(wsgi.Server):
     ConnectionClass = _Connection
 
+    def clear_stats(self) -> None:
+        """Begin to count anew, for this server alone.
+
+        Cheroot also enters each server into a table of the whole process, where it would stay for
+        ever, and its archive with it.
+        """
+        super().clear_stats()  # type: ignore[no-untyped-call]
+        logging.statistics.pop(f"Cheroot HTTPServer {id(self)}", None)  # type: ignore[attr-defined]
+
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Keep quiet about clients that hang up."""
 
@@ -90,7 +100,7 @@ def listen(
     server.max_request_header_size = max_header
     server.keep_alive_conn_limit = 256
     server.shutdown_timeout = 2
-    server.expiration_interval = 0.1
+    server.expiration_interval = 0.02  # and so long it takes to end
     if certificate is not None:
         from cheroot.ssl.builtin import BuiltinSSLAdapter
 

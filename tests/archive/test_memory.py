@@ -1,14 +1,18 @@
 """Large files go in and out of a process that stays small."""
 
+import gc
 import hashlib
 import itertools
 import os
 import subprocess
 import sys
+import weakref
 import zipfile
 
 import pytest
 import requests
+
+from nipype_xnat.archive import Archive, Site
 
 from .conftest import fill
 
@@ -140,3 +144,12 @@ def test_a_zip_of_more_than_four_gibibytes_says_so_in_its_entries(tmp_path):
     version = int.from_bytes(head[4:6], "little")
     assert version >= 45  # the version that knows 64-bit sizes
     sent.close()
+
+
+def test_an_archive_that_has_ended_is_let_go(tmp_path):
+    with Archive(tmp_path, Site(durable=False)) as archive, archive.running() as url:
+        assert requests.get(url + "/data/projects", auth=("admin", "admin")).status_code == 200
+    ended = weakref.ref(archive)
+    del archive
+    gc.collect()
+    assert ended() is None

@@ -7,12 +7,15 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from nipype_xnat.archive.errors import ReadOnly
 from nipype_xnat.archive.storage import schema
@@ -76,11 +79,8 @@ class Database:
 
         if not read_only:
             with self.change() as connection:
-                schema.metadata.create_all(connection)
-                # a database made before an index was thought of
-                for table in schema.metadata.sorted_tables:
-                    for index in table.indexes:
-                        index.create(connection, checkfirst=True)
+                for statement in _making():
+                    connection.exec_driver_sql(statement)
                 _tell_statistics(connection)
             # they are read when a connection is opened
             self._engine.dispose()
@@ -124,6 +124,18 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+@cache
+def _making() -> tuple[str, ...]:
+    """Give the statements that make what a database lacks of tables and indexes."""
+    tables = schema.metadata.sorted_tables
+    indexes = [index for table in tables for index in sorted(table.indexes, key=str)]
+    wanted: list[CreateTable | CreateIndex] = [
+        *(CreateTable(table, if_not_exists=True) for table in tables),
+        *(CreateIndex(index, if_not_exists=True) for index in indexes),
+    ]
+    return tuple(str(one.compile(dialect=sqlite.dialect())) for one in wanted)
 
 
 def _tell_statistics(connection: Connection) -> None:
