@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from support.clusters.law import ClusterLaw, reach
-from support.clusters.law_check import CheckLaw
+from support.clusters.ground import reach
+from support.clusters.law import ClusterLaw
 
 
-class TestGridEngine(CheckLaw, ClusterLaw):
+class TestGridEngine(ClusterLaw):
     """The law, on Grid Engine."""
 
     plain = "SGE"
     graph = "SGEGraph"
+    option = "qsub_args"
+    hold = "-h"
     cancel = "qdel $JOB_ID"
 
     @pytest.fixture

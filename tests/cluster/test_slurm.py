@@ -9,18 +9,20 @@ import pytest
 from nipype_xnat import Interface
 from nipype_xnat.mirror import Wanted, pull, push
 from support.clusters import cohort
-from support.clusters.law import HEADS, ClusterLaw, reach
-from support.clusters.law_check import CheckLaw
+from support.clusters.ground import HEADS, reach
+from support.clusters.law import ClusterLaw
 
 #: a batch script whose last line, which Nipype adds, runs in a network namespace without a route
 WITHOUT_ROUTE = '#!/bin/bash\nexec unshare -n -- bash -c "$(tail -n 1 "$0")"'
 
 
-class TestSlurm(CheckLaw, ClusterLaw):
+class TestSlurm(ClusterLaw):
     """The law, on SLURM."""
 
     plain = "SLURM"
     graph = "SLURMGraph"
+    option = "sbatch_args"
+    hold = "--hold"
     cancel = "scancel $SLURM_JOB_ID"
 
     @pytest.fixture

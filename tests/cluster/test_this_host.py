@@ -9,7 +9,7 @@ import sys
 
 from support.clusters import cohort, leaks
 from support.clusters.daemons import until
-from support.clusters.law import HEADS
+from support.clusters.ground import HEADS
 
 
 def test_multiproc_gives_what_a_linear_run_gives(site, linear):

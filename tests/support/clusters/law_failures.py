@@ -1,0 +1,64 @@
+"""Jobs that fail, vanish or are refused, each told, and none that takes others along."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.clusters import cohort, leaks
+from support.clusters.daemons import until
+from support.clusters.ground import ALL, HEADS, Ground, issued
+
+
+class FailureLaw(Ground):
+    """What goes wrong with a job."""
+
+    def test_the_example_tells_what_failed_and_what_vanished_and_goes_on_from_there(
+        self, site, cluster, linear, monkeypatch
+    ):
+        user, word = self.account(site, with_token=False)
+        sessions = issued(monkeypatch)
+        monkeypatch.setenv("QUICK_BET_REFUSES", "GUEST01")
+        monkeypatch.setenv("QUICK_BET_VANISHES", "DEMO008")
+        monkeypatch.setenv("QUICK_BET_ENDS", self.cancel)
+        with leaks.Watch(cluster.tells) as watch:
+            code, said = self.example(site, "bet_cohort", "--plugin", self.plain)
+        assert code == 1, said
+        assert "DEMO005_MR1: computed" in said
+        assert "DEMO016_MR1: failed at bet" in said and "this head is not liked" in said
+        assert "DEMO008_MR1: failed at bet" in said and "left no result" in said
+        assert {session for session, _ in cohort.held(site)} == {"DEMO005_MR1"}
+        site.computed()
+        self.search(site, cluster, watch, user, word, sessions)
+        assert list((site.folder / "work" / "crash").glob("crash-*.txt"))
+
+        monkeypatch.delenv("QUICK_BET_REFUSES")
+        monkeypatch.delenv("QUICK_BET_VANISHES")
+        code, said = self.example(site, "bet_cohort", "--plugin", self.graph)
+        assert code == 0, said
+        assert site.computed() == HEADS[:2]
+        assert "2 sessions computed, 4 files uploaded" in said
+        assert cohort.state(site) == linear
+
+    @pytest.mark.parametrize("kind", ["plain", pytest.param("graph", marks=ALL)])
+    def test_jobs_cancelled_in_the_queue_are_no_earlier_result(self, site, cluster, linear, kind):
+        code, said = cohort.run(site, "Linear")
+        assert code == 0, said
+        self.replace(site)
+        held = {self.option: self.hold}
+        with cohort.started(site, f"+{getattr(self, kind)}", held) as process:
+            number = len(HEADS) * (1 if kind == "plain" else 3)
+            until(lambda: len(cluster.jobs()) == number, "jobs in the queue", 60)
+            cluster.cancel(*cluster.jobs())
+            said, _ = process.communicate(timeout=100)
+        assert process.returncode == 1, said
+        assert "left no result" in said
+        assert cohort.state(site) == linear
+
+    def test_no_job_that_is_refused_takes_others_along(self, site, cluster):
+        code, said = cohort.run(site, f"+{self.plain}", {self.option: "--no-such-option"})
+        assert code == 1
+        assert "refused the job" in said
+        assert cluster.jobs() == []
+        code, said = cohort.run(site, f"+{self.graph}", {self.option: "--no-such-option"})
+        assert code == 1
+        assert f"{len(HEADS)} failed" in said and "refused the job" in said

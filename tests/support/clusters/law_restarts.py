@@ -1,0 +1,76 @@
+"""Whatever is ended in mid-run, the next run ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+import pytest
+
+from support.clusters import cohort
+from support.clusters.daemons import until
+from support.clusters.ground import ALL, HEADS, Ground
+
+
+class RestartLaw(Ground):
+    """Jobs, daemons, the submitting process and the archive are ended."""
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_the_submitting_process_is_killed(self, site, cluster, linear, monkeypatch, kind):
+        plugin = f"+{getattr(self, kind)}"
+        monkeypatch.setenv("QUICK_BET_TAKES", "15")
+        with cohort.started(site, plugin) as process:
+            until(lambda: list((site.folder / "work").rglob("bet/command.txt")), "a bet", 90)
+            process.kill()
+        assert cluster.jobs()
+        monkeypatch.delenv("QUICK_BET_TAKES")
+        code, said = cohort.run(site, plugin)
+        assert code == 0, said
+        assert "Waiting for jobs of an earlier run" in said
+        assert site.computed() == HEADS
+        assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_an_interrupt_tells_what_is_left_in_the_queue(self, site, cluster, linear, kind):
+        plugin = f"+{getattr(self, kind)}"
+        with cohort.started(site, plugin) as process:
+            until(cluster.jobs, "the first job", 60)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+        found = re.search(r"to end them: (\w+) ([\d ]+)", said)
+        assert found, said
+        cluster.ask(found[1], *found[2].split())
+        until(lambda: not cluster.jobs(), "the end of all jobs")
+        code, said = cohort.run(site, plugin)
+        assert code == 0, said
+        assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("daemon", ["controller", "node"])
+    def test_a_daemon_is_away_for_a_while(self, site, cluster, linear, daemon):
+        with cohort.started(site, f"+{self.plain}") as process:
+            until((site.folder / "cache").exists, "the first job", 60)
+            getattr(cluster, f"kill_{daemon}")()
+            time.sleep(8)
+            getattr(cluster, f"start_{daemon}")()
+            said, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+        assert site.computed() == HEADS
+        assert cohort.state(site) == linear
+
+    @ALL
+    def test_jobs_are_cancelled_in_mid_run(self, site, cluster, linear):
+        plugin = f"+{self.graph}"
+        with cohort.started(site, plugin) as process:
+            until((site.folder / "cache").exists, "the first job", 60)
+            cluster.cancel(*cluster.jobs())
+            said, _ = process.communicate(timeout=200)
+        assert process.returncode == 1, said
+        assert "left no result" in said
+        code, said = cohort.run(site, plugin)
+        assert code == 0, said
+        assert cohort.state(site) == linear
