@@ -33,6 +33,7 @@ from nipype_xnat.demo.failures import Failure, listed, reasons
 from nipype_xnat.demo.pool import MultiProcPlugin
 from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.interfaces.plugins import CLUSTER_PLUGINS, cluster_plugin
+from nipype_xnat.interfaces.results import drop_unreadable
 from nipype_xnat.records import Record
 
 PLUGINS = ("MultiProc", "Linear", *CLUSTER_PLUGINS)
@@ -224,6 +225,7 @@ def run(
     """
     work = Path(workflow.base_dir).resolve()
     crashes = work / "crash"
+    drop_unreadable(Path(work, workflow.name).glob("*/*"))
     outcome = Run(time.time(), crashes, before=_times(workflow, names, main))
     progress = _Progress(workflow, names, (main, last), outcome.before, tell)
     _be_quiet(workflow, crashes)
@@ -277,7 +279,7 @@ def _times(workflow: Workflow, names: Sequence[str], node: str) -> dict[str, str
     for name in names:
         path = _result(workflow, name, node)
         if path.is_file():
-            # what cannot be read now is computed anew, and is then no earlier result
+            # one that is cut off tells nothing, and is dropped before a run
             with contextlib.suppress(Exception):
                 known[name] = str(load_resultfile(path).runtime.startTime)
     return known

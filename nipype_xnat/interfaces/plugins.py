@@ -10,10 +10,8 @@ given to a workflow as objects, so nothing of Nipype is changed::
 from __future__ import annotations
 
 import contextlib
-import re
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
@@ -24,6 +22,8 @@ from nipype.pipeline.plugins.base import DistributedPluginBase, GraphPluginBase
 from nipype.pipeline.plugins.tools import create_pyscript, report_crash
 
 from ..errors import UsageError
+from .jobs import Jobs
+from .results import drop_unreadable, results_of
 from .schedulers import GridEngine, JobRefused, Scheduler, Slurm
 
 __all__ = ["CLUSTER_PLUGINS", "ClusterGraphPlugin", "ClusterPlugin", "cluster_plugin"]
@@ -66,107 +66,6 @@ def cluster_plugin(
     return kind(scheduler, dict(plugin_args or {}))
 
 
-class _Jobs:
-    """The jobs of one run: submitted, looked for, and left to nobody.
-
-    Their numbers are also noted in the file ``jobs`` of the batch folder, so that a later run
-    knows those of one that was killed.
-    """
-
-    def __init__(self, scheduler: Scheduler, plugin_args: Mapping[str, Any]) -> None:
-        self.scheduler = scheduler
-        self._args = plugin_args
-        self._patience = float(plugin_args.get("patience", 600))
-        self._tell: Callable[[str], object] = plugin_args.get("tell") or _log.warning
-        self._known: set[int] | None = None
-        self._asked = 0.0
-        self.open: set[int] = set()
-
-    def submit(self, node: Any, pyscript: str, after: Iterable[int] = ()) -> int:
-        """Submit a node's script; wait for a scheduler that is away.
-
-        Raises
-        ------
-        JobRefused
-            If the scheduler is there and does not take it, or was away for too long.
-        """
-        template, arguments = self._words(node)
-        batch = Path(pyscript).with_suffix(".sh")
-        words = [sys.executable, pyscript]
-        batch.write_text(self.scheduler.script(template, words), encoding="utf-8")
-        name = re.sub(r"[^\w.-]", "_", node.fullname)
-        end = time.monotonic() + self._patience
-        while True:
-            try:
-                number = self.scheduler.submit(batch, name, arguments, after)
-                break
-            except JobRefused:
-                if self.scheduler.queued() is not None or time.monotonic() > end:
-                    raise
-                self._tell(f"The scheduler does not answer; {node.fullname} waits for it")
-                time.sleep(2)
-        with (batch.parent / "jobs").open("a", encoding="utf-8") as noted:
-            noted.write(f"{number}\n")
-        self.open.add(number)
-        self._known = None
-        return number
-
-    def _words(self, node: Any) -> tuple[str, str]:
-        name = self.scheduler.arguments
-        own = getattr(node, "plugin_args", None) or {}
-        template = str(own.get("template") or self._args.get("template", self.scheduler.template))
-        if "\n" not in template and Path(template).is_file():
-            template = Path(template).read_text(encoding="utf-8")
-        given = [str(self._args.get(name, "")), str(own.get(name, ""))]
-        return template, " ".join(given[1:] if own.get("overwrite") else given)
-
-    def running(self, number: int) -> bool:
-        """Tell whether a job may still run; while the scheduler does not answer, it may."""
-        now = time.monotonic()
-        if self._known is None or now - self._asked > 0.5:
-            self._known, self._asked = self.scheduler.queued(), now
-        if self._known is None or number in self._known:
-            return True
-        self.open.discard(number)
-        return False
-
-    def wait(self, numbers: Iterable[int], pause: float) -> None:
-        """Wait until jobs have ended."""
-        left = set(numbers)
-        while left := {number for number in left if self.running(number)}:
-            time.sleep(pause)
-
-    def wait_for_earlier(self, nodes: Sequence[Any], pause: float) -> None:
-        """Wait for jobs of an earlier run that was ended before they were.
-
-        Two jobs must not work in the folder of one node; and what they do is not lost.
-        """
-        found: set[int] = set()
-        for batch in {_batch_folder(node) for node in nodes}:
-            with contextlib.suppress(OSError, ValueError):
-                found |= {int(word) for word in (batch / "jobs").read_text().split()}
-        while (queued := self.scheduler.queued()) is None and found:
-            time.sleep(pause)
-        if left := found & (queued or set()):
-            self._tell(f"Waiting for jobs of an earlier run; {self._to_cancel(left)}")
-            self.wait(left, pause)
-        for batch in {_batch_folder(node) for node in nodes}:
-            (batch / "jobs").unlink(missing_ok=True)
-
-    def tell_what_is_left(self) -> None:
-        """Say which jobs are in the queue, when this program ends before they do."""
-        with contextlib.suppress(Exception):
-            left = self.open & (self.scheduler.queued() or self.open)
-            if left:
-                self._tell(
-                    "Jobs are left in the queue; the next run waits for them; "
-                    + self._to_cancel(left)
-                )
-
-    def _to_cancel(self, numbers: Iterable[int]) -> str:
-        return f"to end them: {self.scheduler.cancel} {' '.join(map(str, sorted(numbers)))}"
-
-
 class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
     """Submit a node as soon as it can run: Nipype's SLURM and SGE.
 
@@ -179,7 +78,7 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
 
     def __init__(self, scheduler: Scheduler, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args=plugin_args)
-        self._jobs = _Jobs(scheduler, plugin_args)
+        self._jobs = Jobs(scheduler, plugin_args, plugin_args.get("tell") or _log.warning)
         self._pending: dict[int, Any] = {}
         self._refused: dict[int, JobRefused] = {}
 
@@ -191,7 +90,9 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run a workflow's graph; called by Nipype."""
         try:
-            self._jobs.wait_for_earlier(list(graph.nodes()), _pause(config))
+            nodes = list(graph.nodes())
+            self._jobs.wait_for_earlier(nodes, _pause(config))
+            drop_unreadable(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
         except BaseException:
             self._jobs.tell_what_is_left()
@@ -218,15 +119,11 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
         node = self._pending[taskid]
         result = _appeared(node, self._config)
         if result is None:
-            raise RuntimeError(
-                f"job {taskid} has ended and left no result in {node.output_dir()}: it was "
-                "cancelled or killed, or could not start; what it printed, if anything, is in "
-                f"{_batch_folder(node)}"
-            )
+            raise RuntimeError(self._jobs.without_result(taskid, node.output_dir()))
         if not isinstance(result, dict):
             return {"result": result, "traceback": None}
         # the job's own account of its failure: no result, which a later run would take for one
-        for path in _results(node):
+        for path in results_of(Path(node.output_dir())):
             path.replace(path.with_name("crashstore.pklz"))
         return result
 
@@ -255,7 +152,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
         # Nipype's base class would say that it is not supported
         super().__init__({k: v for k, v in plugin_args.items() if k != "status_callback"})
         self._status_callback = callback
-        self._jobs = _Jobs(scheduler, plugin_args)
+        self._jobs = Jobs(scheduler, plugin_args, plugin_args.get("tell") or _log.warning)
 
     @property
     def scheduler(self) -> Scheduler:
@@ -265,7 +162,9 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run a workflow's graph; called by Nipype."""
         try:
-            self._jobs.wait_for_earlier(list(graph.nodes()), _pause(config))
+            nodes = list(graph.nodes())
+            self._jobs.wait_for_earlier(nodes, _pause(config))
+            drop_unreadable(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
         except BaseException:
             self._jobs.tell_what_is_left()
@@ -316,11 +215,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
             if self._status_callback:
                 self._status_callback(node, "exception")
             return str(failed).strip().rpartition("\n")[2]
-        problem = (
-            f"job {number} has ended and left no result that stands in {node.output_dir()}: it "
-            "failed early, was cancelled or killed, or could not start; what it printed, if "
-            f"anything, is in {_batch_folder(node)}"
-        )
+        problem = self._jobs.without_result(number, node.output_dir())
         self._report(node, problem)
         return problem
 
@@ -334,22 +229,13 @@ def _pause(config: Any) -> float:
     return float(config["execution"]["poll_sleep_duration"])
 
 
-def _batch_folder(node: Any) -> Path:
-    """Return where Nipype puts the scripts of a node."""
-    whole, _, rest = str(node.fullname).partition(".")
-    return Path(node.base_dir, whole, "batch") if rest else Path(node.base_dir, "batch")
-
-
-def _results(node: Any) -> list[Path]:
-    return sorted(Path(node.output_dir()).glob("result_*.pklz"))
-
-
 def _appeared(node: Any, config: Any) -> Any:
     """Return what a node's job left, which a shared file system may show late; None if nothing."""
     end = time.monotonic() + float(config["execution"]["job_finished_timeout"])
     while True:
-        if found := _results(node):
-            with contextlib.suppress(EOFError, OSError):
+        if found := results_of(Path(node.output_dir())):
+            # what is written just now, or was cut off, cannot be read in many ways
+            with contextlib.suppress(Exception):
                 return load_resultfile(found[0])
         if time.monotonic() > end:
             return None
@@ -366,5 +252,5 @@ def _forget(node: Any) -> None:
 
 
 def _drop_results(node: Any) -> None:
-    for path in _results(node):
+    for path in results_of(Path(node.output_dir())):
         path.unlink(missing_ok=True)

@@ -14,13 +14,25 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 
-__all__ = ["GridEngine", "JobRefused", "Scheduler", "Slurm"]
+__all__ = ["GridEngine", "JobRefused", "Scheduler", "Slurm", "Unclear"]
 
-_PATIENCE = 120.0  # seconds that a scheduler's own program may take
+_PATIENCE = 300.0  # seconds that a scheduler's own program may take; sbatch itself tries for 120
 
 
 class JobRefused(Exception):
-    """A job was not accepted; the words are the scheduler's own."""
+    """A job was not accepted; the words are the scheduler's own.
+
+    Attributes
+    ----------
+    for_now : bool
+        Whether it is a limit of how many jobs there may be, so that the job may be accepted later.
+    """
+
+    for_now = False
+
+
+class Unclear(JobRefused):
+    """There was no answer: the job may have been accepted all the same."""
 
 
 class Scheduler(ABC):
@@ -32,14 +44,19 @@ class Scheduler(ABC):
         Name of the plugin argument that is handed to the submitting program.
     cancel : str
         The program that takes jobs off the queue.
+    describe : str
+        The words that show a job, before its number.
     template : str
         First lines of a batch script.
     """
 
     arguments: str
     cancel: str
+    describe: str
     template: str
     _submit: str
+    _limits: tuple[str, ...]
+    _silence: tuple[str, ...]
 
     def __init__(self) -> None:
         if shutil.which(self._submit) is None:
@@ -79,8 +96,25 @@ class Scheduler(ABC):
         """
 
     @abstractmethod
-    def queued(self) -> set[int] | None:
-        """Return the jobs of this account that may still run; None where nobody answers."""
+    def queued(self) -> dict[int, str] | None:
+        """Return the jobs of this account that may still run; None where nobody answers.
+
+        Returns
+        -------
+        dict of int to str, or None
+            For each job, why it does not run, if that is nothing that passes by itself; else empty.
+        """
+
+    @abstractmethod
+    def scripts(self) -> dict[int, Path] | None:
+        """Return the scripts of this account's jobs; None where nobody answers.
+
+        Jobs that have ended may be among them.
+        """
+
+    @abstractmethod
+    def fate(self, number: int) -> str:
+        """Say how a job ended, as far as that is still known."""
 
     def end(self, number: int) -> None:
         """Take a job off the queue."""
@@ -106,10 +140,14 @@ class Scheduler(ABC):
     def _submitted(self, words: Sequence[str]) -> int:
         done = self._ask(*words)
         found = re.match(r"(\d+)", done.stdout.strip().rpartition("\n")[2])
-        if done.returncode or found is None:
-            said = (done.stderr.strip() or done.stdout.strip()) or f"exit code {done.returncode}"
-            raise JobRefused(f"{words[0]} refused the job: {said}")
-        return int(found[1])
+        if not done.returncode and found is not None:
+            return int(found[1])
+        said = (done.stderr.strip() or done.stdout.strip()) or f"exit code {done.returncode}"
+        if any(mark in said.lower() for mark in self._silence):
+            raise Unclear(f"{words[0]} got no answer: {said}")
+        error = JobRefused(f"{words[0]} refused the job: {said}")
+        error.for_now = any(mark in said.lower() for mark in self._limits)
+        raise error
 
 
 class Slurm(Scheduler):
@@ -117,8 +155,11 @@ class Slurm(Scheduler):
 
     arguments = "sbatch_args"
     cancel = "scancel"
+    describe = "scontrol show job"
     template = "#!/bin/bash"
     _submit = "sbatch"
+    _limits = ("temporarily un", "queue full", "submitjob", "job submit limit")
+    _silence = ("timed out", "zero bytes", "unexpected message")
 
     def submit(self, script: Path, name: str, arguments: str, after: Iterable[int] = ()) -> int:
         """See :meth:`Scheduler.submit`."""
@@ -131,10 +172,43 @@ class Slurm(Scheduler):
             words += [f"--dependency=afterok:{before}", "--kill-on-invalid-dep=yes"]
         return self._submitted([*words, *given, str(script)])
 
-    def queued(self) -> set[int] | None:
+    def queued(self) -> dict[int, str] | None:
         """See :meth:`Scheduler.queued`."""
-        done = self._ask("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%A")
-        return None if done.returncode else {int(word) for word in done.stdout.split()}
+        rows = self._rows("%A|%T|%r")
+        if rows is None:
+            return None
+        return {
+            int(number): "" if state != "PENDING" or reason in _PASSING else reason
+            for number, state, reason in rows
+        }
+
+    def scripts(self) -> dict[int, Path] | None:
+        """See :meth:`Scheduler.scripts`."""
+        rows = self._rows("%A|%T|%o", "--states=all")
+        return None if rows is None else {int(number): Path(path) for number, _, path in rows}
+
+    def _rows(self, columns: str, *words: str) -> list[list[str]] | None:
+        user = f"--user={getpass.getuser()}"
+        done = self._ask("squeue", "--noheader", user, f"--format={columns}", *words)
+        if done.returncode:
+            return None
+        return [line.split("|", 2) for line in done.stdout.splitlines() if line]
+
+    def fate(self, number: int) -> str:
+        """See :meth:`Scheduler.fate`."""
+        said = self._ask("scontrol", "--oneliner", "show", "job", str(number)).stdout
+        found = dict(re.findall(r"\b(JobState|Reason|ExitCode)=(\S+)", said))
+        if not found:
+            words = ("sacct", "-nXP", "-o", "State,ExitCode", "-j", str(number))
+            return self._ask(*words).stdout.strip().replace("|", ", exit code ")
+        reason = "" if found.get("Reason") == "None" else f" ({found.get('Reason')})"
+        return f"{found.get('JobState')}{reason}, exit code {found.get('ExitCode')}"
+
+
+#: why a job waits that will start by and by
+_PASSING = frozenset(
+    {"None", "Resources", "Priority", "Dependency", "BeginTime", "Cleaning", "Prolog", ""}
+)
 
     def state(self, number: int) -> str:
         """See :meth:`Scheduler.state`."""
@@ -147,8 +221,11 @@ class GridEngine(Scheduler):
 
     arguments = "qsub_args"
     cancel = "qdel"
+    describe = "qstat -j"
     template = "#!/bin/sh\n#$ -V\n#$ -S /bin/sh"
     _submit = "qsub"
+    _limits = ("jobs are allowed", "job rejected: only", "try again later")
+    _silence = ("timeout", "timed out", "got read error", "got send error")
 
     def script(self, template: str, words: Sequence[str]) -> str:
         """Return a batch script; what ``-V`` leaves out of the environment is said in it."""
@@ -170,14 +247,16 @@ class GridEngine(Scheduler):
             words += ["-hold_jid", before]
         return self._submitted([*words, *given, str(script)])
 
-    def queued(self) -> set[int] | None:
+    def queued(self) -> dict[int, str] | None:
         """See :meth:`Scheduler.queued`; a job that could not be started (``Eqw``) will not run."""
         done = self._ask("qstat", "-u", getpass.getuser())
         if done.returncode:
             return None
         rows = [line.split() for line in done.stdout.splitlines()]
         return {
-            int(row[0]) for row in rows if len(row) > 4 and row[0].isdigit() and "E" not in row[4]
+            int(row[0]): f"state {row[4]}" if set("hsSTd").intersection(row[4]) else ""
+            for row in rows
+            if len(row) > 4 and row[0].isdigit() and "E" not in row[4]
         }
 
     def state(self, number: int) -> str:
@@ -186,3 +265,23 @@ class GridEngine(Scheduler):
         rows = [line.split() for line in done.stdout.splitlines()]
         found = next((row[4] for row in rows if len(row) > 4 and row[0] == str(number)), "nothing")
         return f"qstat says {found}"
+
+    def scripts(self) -> dict[int, Path] | None:
+        """See :meth:`Scheduler.scripts`."""
+        numbers = self.queued()
+        if not numbers:
+            return numbers if numbers is None else {}
+        said = self._ask("qstat", "-j", ",".join(map(str, numbers))).stdout
+        found = re.findall(r"(?m)^job_number:\s*(\d+)$|^script_file:\s*(.*)$", said)
+        return {
+            int(number): Path(path)
+            for (number, _), (_, path) in zip(found[::2], found[1::2], strict=False)
+        }
+
+    def fate(self, number: int) -> str:
+        """See :meth:`Scheduler.fate`."""
+        said = self._ask("qacct", "-j", str(number)).stdout
+        found = dict(re.findall(r"(?m)^(failed|exit_status)\s+(.*?)\s*$", said))
+        failed, status = found.get("failed", "0"), " ".join(found.get("exit_status", "").split())
+        texts = ("" if failed == "0" else failed, f"exit code {status}" if status else "")
+        return ", ".join(text for text in texts if text)

@@ -15,10 +15,10 @@ from support.clusters import cohort
 from support.clusters.daemons import Cluster, Unavailable
 from support.clusters.grid_engine import GridEngine
 from support.clusters.slurm import Slurm
-from support.demo_site import fill_archive, open_site
+from support.demo_site import fill_archive, open_served_site, open_site
 
 # what asserts there explains itself when it fails
-for name in ("ground", "law_running", "law_failures", "law_restarts", "law_examples"):
+for name in ("ground", "restarts", "law_running", "law_failures", "law_restarts", "law_examples"):
     pytest.register_assert_rewrite(f"support.clusters.{name}")
 
 
@@ -53,6 +53,13 @@ def site(once, tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
     """An archive with the demo's cohort, its configuration file, and a quick bet on the PATH."""
     filled: Path = once("filled", fill_archive)
     with open_site(filled, tmp_path, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def served(once, tmp_path, monkeypatch) -> Iterator[SimpleNamespace]:
+    """The same, with an archive in a process of its own that can be killed."""
+    with open_served_site(once("filled", fill_archive), tmp_path, monkeypatch) as found:
         yield found
 
 

@@ -16,6 +16,8 @@ class TestGridEngine(ClusterLaw):
     option = "qsub_args"
     hold = "-h"
     cancel = "qdel $JOB_ID"
+    short = "-l h_rt=00:00:20"
+    over_time = "exit code 137"
 
     @pytest.fixture
     def cluster(self, grid_engine, monkeypatch):

@@ -24,6 +24,8 @@ class TestSlurm(ClusterLaw):
     option = "sbatch_args"
     hold = "--hold"
     cancel = "scancel $SLURM_JOB_ID"
+    short = "--time=1"
+    over_time = "TIMEOUT (TimeLimit)"
 
     @pytest.fixture
     def cluster(self, slurm, monkeypatch):

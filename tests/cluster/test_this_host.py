@@ -7,7 +7,9 @@ import pickle
 import subprocess
 import sys
 
-from support.clusters import cohort, leaks
+import pytest
+
+from support.clusters import cohort, leaks, restarts
 from support.clusters.daemons import until
 from support.clusters.ground import HEADS
 
@@ -17,6 +19,12 @@ def test_multiproc_gives_what_a_linear_run_gives(site, linear):
     assert code == 0, said
     assert site.computed() == HEADS
     assert cohort.state(site) == linear
+
+
+@pytest.mark.parametrize("plugin", ["Linear", "MultiProc"])
+@pytest.mark.parametrize("moment", restarts.MOMENTS, ids=str)
+def test_the_archive_is_killed_in_mid_run(served, linear, plugin, moment):
+    restarts.archive_killed(served, linear, plugin, moment)
 
 
 def test_the_search_finds_what_was_hidden_on_purpose(tmp_path):

@@ -18,6 +18,7 @@ from nipype_xnat import Interface
 from nipype_xnat.archive import Archive
 from nipype_xnat.demo.cohort import demo_cohort
 from nipype_xnat.demo.seed import seed
+from support.served import Served
 
 # A program with bet's command line that takes no time, and fails on demand. No library: importing
 # one takes longer than all the rest.
@@ -29,7 +30,8 @@ if name.startswith(os.environ.get("QUICK_BET_REFUSES", "?")):
     sys.exit("bet: this head is not liked")
 if name.startswith(os.environ.get("QUICK_BET_VANISHES", "?")):
     os.system(os.environ["QUICK_BET_ENDS"] + "; sleep 60")  # its own job
-time.sleep(float(os.environ.get("QUICK_BET_TAKES", 0)))
+if name.startswith(os.environ.get("QUICK_BET_DAWDLES", "")):
+    time.sleep(float(os.environ.get("QUICK_BET_TAKES", 0)))
 if name.endswith(".img"):
     header = bytearray(open(source[:-4] + ".hdr", "rb").read()[:348])
     voxels = open(source, "rb").read()
@@ -100,27 +102,46 @@ def open_site(
 @contextmanager
 def reopened_site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """Run the archive of a site's folder."""
+    with Archive(folder / "archive") as archive, archive.running() as url:
+        yield _site(folder, url, archive, monkeypatch)
+
+
+@contextmanager
+def open_served_site(
+    filled: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SimpleNamespace]:
+    """Do the same with an archive that can be killed: ``archive`` is a :class:`Served`."""
+    shutil.copytree(filled, folder / "archive")
+    archive = Served(folder / "archive")
+    try:
+        yield _site(folder, archive.url, archive, monkeypatch)
+    finally:
+        archive.stop()
+
+
+def _site(
+    folder: Path, url: str, archive: Archive | Served, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
     monkeypatch.setenv("NIPYPE_NO_ET", "1")
     monkeypatch.delenv("FSLOUTPUTTYPE", raising=False)
     put_program(folder / "bin", "bet", QUICK_BET)
     monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     log = folder / "bet.log"
     monkeypatch.setenv("QUICK_BET_LOG", str(log))
-    with Archive(folder / "archive") as archive, archive.running() as url:
-        config = folder / "xnat.json"
-        Interface(url, "admin", "admin").save_config(config)
+    config = folder / "xnat.json"
+    Interface(url, "admin", "admin").save_config(config)
 
-        def computed() -> list[str]:
-            """Heads that bet was given since this was asked last, in order of their names."""
-            names = log.read_text().split() if log.exists() else []
-            log.unlink(missing_ok=True)
-            return sorted(names)
+    def computed() -> list[str]:
+        """Heads that bet was given since this was asked last, in order of their names."""
+        names = log.read_text().split() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return sorted(names)
 
-        yield SimpleNamespace(
-            archive=archive,
-            url=url,
-            config=config,
-            folder=folder,
-            computed=computed,
-            put_program=partial(put_program, folder / "bin"),
-        )
+    return SimpleNamespace(
+        archive=archive,
+        url=url,
+        config=config,
+        folder=folder,
+        computed=computed,
+        put_program=partial(put_program, folder / "bin"),
+    )

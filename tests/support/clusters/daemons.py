@@ -110,6 +110,13 @@ class Cluster:
             daemon.kill()
             daemon.wait()
 
+    def _freeze(self, name: str) -> None:
+        """Let a daemon keep its connections and answer nothing."""
+        self._daemons[name].send_signal(signal.SIGSTOP)
+
+    def _thaw(self, name: str) -> None:
+        self._daemons[name].send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End the daemons and whatever jobs are left, and remove the folder."""
         for name in reversed(list(self._daemons)):

@@ -155,6 +155,24 @@ class GridEngine(Cluster):
         """End sge_execd at once; running jobs have a process of their own that stays."""
         self._kill("sge_execd")
 
+    def freeze_controller(self) -> None:
+        """Let sge_qmaster answer nothing."""
+        self._freeze("sge_qmaster")
+
+    def thaw_controller(self) -> None:
+        """Let sge_qmaster answer again."""
+        self._thaw("sge_qmaster")
+
+    def limit(self, number: int) -> None:
+        """Accept no more jobs of one user than this; 0 for any number."""
+        text = re.sub(r"(?m)^max_u_jobs .*$", f"max_u_jobs {number}", self.ask("qconf", "-sconf"))
+        (self.folder / "global").write_text(text)
+        self.ask("qconf", "-Mconf", str(self.folder / "global"))
+
+    def release(self, *jobs: int) -> None:
+        """Let held jobs run."""
+        self.ask("qrls", *map(str, jobs))
+
     def jobs(self) -> list[int]:
         """Numbers of the jobs that wait or run."""
         lines = self.ask("qstat", "-u", "*").splitlines()[2:]

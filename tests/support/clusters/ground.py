@@ -64,6 +64,10 @@ class Ground:
         The word by which a job stays in the queue.
     cancel : str
         What a job ends itself by, as a shell has it.
+    short : str
+        The words that give a job little time.
+    over_time : str
+        What the scheduler says of a job that took longer.
     """
 
     plain = ""
@@ -71,6 +75,8 @@ class Ground:
     option = ""
     hold = ""
     cancel = ""
+    short = ""
+    over_time = ""
 
     def account(self, site, with_token: bool) -> tuple[str, str]:
         """Write an account of a person, or one of its tokens, into the configuration file."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from support.clusters import cohort, leaks
@@ -62,3 +65,55 @@ class FailureLaw(Ground):
         code, said = cohort.run(site, f"+{self.graph}", {self.option: "--no-such-option"})
         assert code == 1
         assert f"{len(HEADS)} failed" in said and "refused the job" in said
+
+    @ALL
+    def test_a_job_over_its_time_is_told_as_that(self, site, cluster, linear, monkeypatch):
+        monkeypatch.setenv("QUICK_BET_TAKES", "600")
+        monkeypatch.setenv("QUICK_BET_DAWDLES", "DEMO008")
+        code, said = cohort.run(site, f"+{self.plain}", {self.option: self.short})
+        assert code == 1, said
+        assert self.over_time in said
+        assert {session for session, _ in cohort.held(site)} == {"DEMO005_MR1", "DEMO016_MR1"}
+        monkeypatch.delenv("QUICK_BET_TAKES")
+        code, said = cohort.run(site, f"+{self.plain}")
+        assert code == 0, said
+        assert site.computed() == HEADS
+        assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_no_more_jobs_than_the_scheduler_takes(self, site, cluster, linear, kind):
+        cluster.limit(2)
+        try:
+            code, said = cohort.run(site, f"+{getattr(self, kind)}")
+        finally:
+            cluster.limit(0)
+        assert code == 0, said
+        assert site.computed() == HEADS
+        assert cohort.state(site) == linear
+
+    @ALL
+    def test_jobs_that_are_held_are_told(self, site, cluster, linear):
+        with cohort.started(site, f"+{self.plain}", {self.option: self.hold}) as process:
+            for line in process.stdout:
+                if "does not go on" in line:
+                    break
+            assert re.search(r"Job \d+, bet_cohort\.\w+\.source, does not go on \(.*\); see ", line)
+            while process.poll() is None:
+                cluster.release(*cluster.jobs())
+                time.sleep(1)
+        assert process.returncode == 0
+        assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_a_result_that_was_cut_off_is_made_anew(self, site, cluster, linear, kind):
+        code, said = cohort.run(site, "Linear")
+        assert code == 0, said
+        assert site.computed() == HEADS
+        for path in (site.folder / "work").rglob("DEMO008_MR1/bet/result_bet.pklz"):
+            path.write_bytes(path.read_bytes()[:500])
+        code, said = cohort.run(site, f"+{getattr(self, kind)}")
+        assert code == 0, said
+        assert site.computed() == [HEADS[0]]
+        assert cohort.state(site) == linear

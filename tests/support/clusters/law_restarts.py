@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.clusters import cohort
+from support.clusters import cohort, restarts
 from support.clusters.daemons import until
 from support.clusters.ground import ALL, HEADS, Ground
 
@@ -51,13 +51,37 @@ class RestartLaw(Ground):
 
     @ALL
     @pytest.mark.parametrize("daemon", ["controller", "node"])
-    def test_a_daemon_is_away_for_a_while(self, site, cluster, linear, daemon):
+    def test_a_daemon_is_away_for_a_while(self, site, cluster, linear, monkeypatch, daemon):
+        monkeypatch.setenv("QUICK_BET_TAKES", "12")
         with cohort.started(site, f"+{self.plain}") as process:
-            until((site.folder / "cache").exists, "the first job", 60)
+            started = (site.folder / "work").rglob
+            until(lambda: len(list(started("bet/command.txt"))) == len(HEADS), "each bet", 120)
             getattr(cluster, f"kill_{daemon}")()
             time.sleep(8)
             getattr(cluster, f"start_{daemon}")()
             said, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+        assert site.computed() == HEADS
+        assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    @pytest.mark.parametrize("moment", restarts.MOMENTS, ids=str)
+    def test_the_archive_is_killed(self, served, cluster, linear, kind, moment):
+        restarts.archive_killed(served, linear, f"+{getattr(self, kind)}", moment)
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_a_scheduler_that_answers_late_starts_no_job_twice(self, site, cluster, linear, kind):
+        cluster.freeze_controller()
+        try:
+            with cohort.started(site, f"+{getattr(self, kind)}") as process:
+                # longer than SLURM's programs wait for an answer
+                time.sleep(25)
+                cluster.thaw_controller()
+                said, _ = process.communicate(timeout=200)
+        finally:
+            cluster.thaw_controller()
         assert process.returncode == 0, said
         assert site.computed() == HEADS
         assert cohort.state(site) == linear

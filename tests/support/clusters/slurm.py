@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 
 from support.clusters.daemons import CPUS, Cluster, Unavailable, free_ports, need, until
 
@@ -98,12 +100,40 @@ class Slurm(Cluster):
         return self.ask("sinfo", "-h", "-o", "%t", check=False).strip()
 
     def kill_controller(self) -> None:
-        """End slurmctld at once; its state lies in the folder."""
+        """End slurmctld at once, when it has written down what it knows now.
+
+        It does so every few seconds; what it did not write it would forget, and give the numbers of
+        forgotten jobs to new ones, which the node's daemon refuses.
+        """
+        state, now = self.folder / "state" / "job_state", time.time()
+        until(lambda: state.exists() and state.stat().st_mtime > now, "slurmctld's state")
         self._kill("slurmctld")
 
     def kill_node(self) -> None:
         """End slurmd at once; running jobs have a process of their own that stays."""
         self._kill("slurmd")
+
+    def freeze_controller(self) -> None:
+        """Let slurmctld answer nothing."""
+        self._freeze("slurmctld")
+
+    def thaw_controller(self) -> None:
+        """Let slurmctld answer again."""
+        self._thaw("slurmctld")
+
+    def limit(self, number: int) -> None:
+        """Accept no more jobs than this; 0 for as many as by default."""
+        conf = self.folder / "slurm.conf"
+        text = re.sub(r"(?m)^(MaxJobCount|MinJobAge)=.*\n", "", conf.read_text())
+        # an ended job counts until it is forgotten
+        text += f"MaxJobCount={number or 10000}\nMinJobAge={5 if number else 300}\n"
+        conf.write_text(text)
+        self._kill("slurmctld")
+        self.start_controller()
+
+    def release(self, *jobs: int) -> None:
+        """Let held jobs run."""
+        self.ask("scontrol", "release", *map(str, jobs))
 
     def jobs(self) -> list[int]:
         """Numbers of the jobs that wait or run."""
