@@ -15,6 +15,7 @@ class TestGridEngine(ClusterLaw):
     graph = "SGEGraph"
     option = "qsub_args"
     hold = "-h"
+    head = "#!/bin/sh\n#$ -V\n#$ -S /bin/bash"
     cancel = "qdel $JOB_ID"
     short = "-l h_rt=00:00:20"
     over_time = "exit code 137"

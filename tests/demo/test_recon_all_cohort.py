@@ -6,11 +6,19 @@ import pytest
 
 from nipype_xnat import Interface
 from nipype_xnat.errors import XNATError
-from support.demo_site import RECON_ALL
+from support.demo_site import RECON_ALL, open_served_site
+
+MANY = 300
+ONE = ("--criteria", "xnat:mrSessionData/AGE > 91")
 
 
 @pytest.fixture
 def run(site, capfd, load_example):
+    return runner(site, capfd, load_example)
+
+
+def runner(site, capfd, load_example):
+    """Return a function that runs the example and returns exit code and what it said."""
     site.put_program("recon-all", RECON_ALL)
     module = load_example("recon_all_cohort")
 
@@ -65,3 +73,47 @@ def test_without_recon_all_it_says_what_to_do(run, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     with pytest.raises(XNATError, match="no program called recon-all"):
         run()
+
+
+def sent(site):
+    """Requests that sent files of results, in order."""
+    kept = [logged for logged in site.archive.requests if logged.method == "PUT"]
+    return [logged.path for logged in kept if "/files" in logged.path]
+
+
+def test_hundreds_of_files_are_one_request(run, site, monkeypatch):
+    monkeypatch.setenv("RECON_ALL_FILES", str(MANY))
+    site.archive.requests.clear()
+    code, said = run(*ONE)
+    assert code == 0
+    assert len(stored(site)["DEMO008_MR1"]) == MANY + 4
+    assert f"{MANY + 4} files compared byte for byte" in said
+    assert len(sent(site)) == 1
+    site.archive.requests.clear()
+    code, said = run(*ONE)
+    assert code == 0 and sent(site) == []
+    assert "Nothing was downloaded, computed or uploaded" in said
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["in mid-upload", "before it is told"])
+def test_an_archive_killed_at_the_upload_gets_each_file_once(
+    filled, tmp_path, monkeypatch, capfd, load_example, answered
+):
+    monkeypatch.setenv("RECON_ALL_FILES", str(MANY))
+    upload = rb"PUT /data/\S+/resources/\S+/files/\S"
+    with open_served_site(filled, tmp_path, monkeypatch) as site:
+        run = runner(site, capfd, load_example)
+        site.archive.kill_at(upload, answered=answered)
+        assert run(*ONE)[0] == 1
+        assert site.archive.killed.is_set()
+        site.archive.start()
+        assert {len(names) for names in stored(site).values()} == (
+            {MANY + 4} if answered else set()
+        )
+        before = site.archive.count(upload)
+        code, said = run(*ONE)
+        assert code == 0, said
+        assert site.archive.count(upload) - before == (0 if answered else 1)
+        assert site.computed() == ["DEMO008_MR1"]
+        assert {len(names) for names in stored(site).values()} == {MANY + 4}
+        assert "Checked by another connection" in said

@@ -50,7 +50,8 @@ with open(os.environ["QUICK_BET_LOG"], "a") as log:
     log.write(name + chr(10))
 """
 
-# Speaks what Nipype's ReconAll says: recon-all -all -i IMAGE -subjid NAME -sd FOLDER
+# Speaks what Nipype's ReconAll says: recon-all -all -i IMAGE -subjid NAME -sd FOLDER, or without an
+# image where the folder of the subject is there, whose first stage is then not done again
 RECON_ALL = """#!/bin/sh
 set -e
 while [ $# -gt 0 ]; do
@@ -64,13 +65,25 @@ done
 case "$name" in ${RECON_ALL_REFUSES:-nobody}*) echo "ERROR: no talairach" >&2; exit 1 ;; esac
 made=$folder/$name
 mkdir -p "$made/mri/orig" "$made/surf" "$made/stats" "$made/scripts"
-cp "$image" "$made/mri/orig/001.mgz"
+if [ -n "$image" ]; then
+  cp "$image" "$made/mri/orig/001.mgz"
+  echo "$name first" >> "$QUICK_BET_LOG.stages"
+fi
+if [ -n "$RECON_ALL_ENDS" ]; then sh -c "$RECON_ALL_ENDS; sleep 60"; fi
+n=0
+while [ $n -lt ${RECON_ALL_FILES:-0} ]; do
+  part=$made/mri/transforms/part.$((n / 50))
+  [ -d "$part" ] || mkdir -p "$part"
+  echo "$name $n" > "$part/$n.lta"
+  n=$((n + 1))
+done
 echo "$name" > "$made/surf/lh.white"
 echo "$name 1234" > "$made/stats/aseg.stats"
 echo "log of $name" > "$made/scripts/recon-all.log"
 env > "$made/scripts/recon-all.env"
 touch "$made/scripts/recon-all.done"
 echo "$name" >> "$QUICK_BET_LOG"
+echo "$name last" >> "$QUICK_BET_LOG.stages"
 """
 
 

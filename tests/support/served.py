@@ -40,6 +40,7 @@ class Served:
         self._port = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._lines: list[bytes] = []
         self._threads: list[threading.Thread] = []
         self._wanted: re.Pattern[bytes] | None = None
         self._left = 0
@@ -89,6 +90,11 @@ class Served:
         self.killed.clear()
         self._left, self._answered, self._then = after, answered, then
         self._wanted = re.compile(rb"(?m)^" + wanted)
+
+    def count(self, wanted: bytes) -> int:
+        """Return how many requests of this kind came since the beginning."""
+        with self._lock:
+            return sum(bool(re.match(wanted, line)) for line in self._lines)
 
     def kill(self) -> None:
         """End the archive at once."""
@@ -154,6 +160,7 @@ class Served:
 
     def _asked(self, data: bytes, met: threading.Event) -> bool:
         with self._lock:
+            self._lines += re.findall(rb"(?m)^[A-Z]+ /\S+ HTTP/1.1\r$", data)
             if self._wanted is None or not self._wanted.search(data):
                 return False
             if self._left:

@@ -38,12 +38,13 @@ def run(
     return process.returncode, said
 
 
-def held(site: SimpleNamespace) -> dict[tuple[str, str], tuple[str, ...]]:
+def held(site: SimpleNamespace, label: str = "BET") -> dict[tuple[str, str], tuple[str, ...]]:
     """Return what the archive lists of the results, and the digest of the bytes it gives out."""
     found = {}
+    path = f"/projects/DEMO/experiments/*/resources/{label}/files"
     with Interface(config=site.config, cache=site.folder / "read") as archive:
-        for record in archive.select("/projects/DEMO/experiments/*/resources/BET/files").records():
-            uri = f"/data/experiments/{record.experiment_id}/resources/BET/files/{record.path}"
+        for record in archive.select(path).records():
+            uri = f"/data/experiments/{record.experiment_id}/resources/{label}/files/{record.path}"
             bytes_ = archive.get(uri).content
             assert hashlib.md5(bytes_).hexdigest() == record.digest
             words = (record.digest, str(record.size), record.resource_label)

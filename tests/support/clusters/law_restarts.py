@@ -11,6 +11,7 @@ import pytest
 from support.clusters import cohort, restarts
 from support.clusters.daemons import until
 from support.clusters.ground import ALL, HEADS, Ground
+from support.demo_site import RECON_ALL
 
 
 class RestartLaw(Ground):
@@ -98,3 +99,24 @@ class RestartLaw(Ground):
         code, said = cohort.run(site, plugin)
         assert code == 0, said
         assert cohort.state(site) == linear
+
+    @ALL
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    def test_a_long_job_goes_on_where_it_was_killed(self, site, cluster, monkeypatch, kind):
+        site.put_program("recon-all", RECON_ALL)
+        monkeypatch.setenv("RECON_ALL_FILES", "300")
+        monkeypatch.setenv("RECON_ALL_ENDS", self.cancel)
+        words = ["--plugin", getattr(self, kind), "--criteria", "xnat:mrSessionData/AGE > 91"]
+        code, said = self.example(site, "recon_all_cohort", *words)
+        assert code == 1, said
+        monkeypatch.delenv("RECON_ALL_ENDS")
+        site.archive.requests.clear()
+        code, said = self.example(site, "recon_all_cohort", *words)
+        assert code == 0, said
+        stages = (site.folder / "bet.log.stages").read_text().splitlines()
+        assert stages == ["DEMO008_MR1 first", "DEMO008_MR1 last"]
+        assert len(cohort.held(site, "FREESURFER")) == 304
+        sent = [
+            one for one in site.archive.requests if one.method == "PUT" and "/files" in one.path
+        ]
+        assert len(sent) == 1
