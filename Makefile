@@ -9,7 +9,7 @@ OPTIONS ?=
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench bench-archive docs build clean
+.PHONY: help demo test lint bench bench-archive bench-cluster docs build clean
 
 help:
 	@echo "make demo    the main job on a local archive: a cohort through BET and back (FOLDER=$(FOLDER))"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   the client beside curl and other clients; writes docs/benchmarks.md (OPTIONS=)"
 	@echo "make bench-archive   the local archive at scale; writes docs/benchmarks-archive.md"
+	@echo "make bench-cluster   what SLURM and Grid Engine cost a cohort; writes docs/benchmarks-cluster.md"
 	@echo "make docs    the pages of docs/ as HTML, in build/site"
 	@echo "make build   source distribution and wheel"
 	@echo "make clean   remove what the above made"
@@ -60,6 +61,10 @@ bench: $(BENCH)/.ready
 
 bench-archive: $(VENV)/.test
 	$(BIN)/python benchmarks/archive_scale.py
+
+# needs root and the packages of tests/cluster/install; OPTIONS are those of the program
+bench-cluster: $(VENV)/.test
+	$(BIN)/python benchmarks/cluster_cohort.py $(OPTIONS)
 
 docs: $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs>=1.5,<2'

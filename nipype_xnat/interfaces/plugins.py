@@ -10,6 +10,7 @@ given to a workflow as objects, so nothing of Nipype is changed::
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -130,6 +131,13 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
     def _clear_task(self, taskid: int) -> None:
         self._pending.pop(taskid, None)
 
+    def _clean_queue(self, jobid: int, graph: Any, result: dict[str, Any] | None = None) -> Any:
+        error = sys.exc_info()[1]
+        if error is not None and self.procs[jobid].run_without_submitting:
+            # Nipype reports it and then says that all is well
+            self._run_errors.append(error)
+        return super()._clean_queue(jobid, graph, result=result)
+
     def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
         if result is not None and isinstance(result["traceback"], str):
             # Nipype appends lines to it, which a text does not take
@@ -214,7 +222,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
             # its job has written the crash file
             if self._status_callback:
                 self._status_callback(node, "exception")
-            return str(failed).strip().rpartition("\n")[2]
+            return _error_of(str(failed))
         problem = self._jobs.without_result(number, node.output_dir())
         self._report(node, problem)
         return problem
@@ -223,6 +231,14 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
         if self._status_callback:
             self._status_callback(node, "exception")
         report_crash(node, traceback=format_exception(RuntimeError(problem)))
+
+
+def _error_of(traceback: str) -> str:
+    """Return the last error of a traceback, with all its lines."""
+    lines = traceback.strip().splitlines()
+    last = max((n for n, line in enumerate(lines) if line.startswith("  File ")), default=-1)
+    begins = [n for n, line in enumerate(lines) if n > last and not line.startswith(" ")]
+    return "\n".join(lines[begins[0] if begins else last + 1 :])
 
 
 def _pause(config: Any) -> float:

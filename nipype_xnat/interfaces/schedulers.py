@@ -182,6 +182,11 @@ class Slurm(Scheduler):
             for number, state, reason in rows
         }
 
+    def state(self, number: int) -> str:
+        """See :meth:`Scheduler.state`."""
+        done = self._ask("squeue", "--noheader", f"--jobs={number}", "--format=%T, %r")
+        return f"squeue says {done.stdout.strip() or done.stderr.strip() or 'nothing'}"
+
     def scripts(self) -> dict[int, Path] | None:
         """See :meth:`Scheduler.scripts`."""
         rows = self._rows("%A|%T|%o", "--states=all")
@@ -209,11 +214,6 @@ class Slurm(Scheduler):
 _PASSING = frozenset(
     {"None", "Resources", "Priority", "Dependency", "BeginTime", "Cleaning", "Prolog", ""}
 )
-
-    def state(self, number: int) -> str:
-        """See :meth:`Scheduler.state`."""
-        done = self._ask("squeue", "--noheader", f"--jobs={number}", "--format=%T, %r")
-        return f"squeue says {done.stdout.strip() or done.stderr.strip() or 'nothing'}"
 
 
 class GridEngine(Scheduler):

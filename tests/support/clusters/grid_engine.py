@@ -42,7 +42,7 @@ _CONFIGURATION = {
 _QUEUE = {
     "qname": "all.q",
     "hostlist": "{name}",
-    "slots": str(CPUS),
+    "slots": "{cpus}",
     "pe_list": "NONE",
     "load_thresholds": "NONE",
     "shell": "/bin/sh",
@@ -55,15 +55,22 @@ _SCHEDULE = {"schedule_interval": "0:0:2", "flush_submit_sec": "1", "flush_finis
 
 
 class GridEngine(Cluster):
-    """A master, an execution daemon and one queue."""
+    """A master, an execution daemon and one queue.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    cpus : int
+        How many slots the queue has.
+    """
+
+    def __init__(self, cpus: int = CPUS) -> None:
         need("sge_qmaster", "sge_execd", "qsub", "qstat", "qconf", "gcc", "setpriv")
         try:
             socket.gethostbyname(socket.gethostname())
         except OSError:
             raise Unavailable("the name of this host has no address") from None
         super().__init__("sge")
+        self._cpus = cpus
         self.name = "localhost"
         try:
             self._lay_out()
@@ -129,7 +136,9 @@ class GridEngine(Cluster):
         until(lambda: self.ask("qconf", "-sel", check=False).strip(), "sge_execd")
 
     def _configure(self) -> None:
-        queue = {key: value.format(name=self.name) for key, value in _QUEUE.items()}
+        queue = {
+            key: value.format(name=self.name, cpus=self._cpus) for key, value in _QUEUE.items()
+        }
         self.ask("qconf", "-as", self.name)
         self._change("-sq", "-Aq", queue)
         self._change("-ssconf", "-Msconf", _SCHEDULE)

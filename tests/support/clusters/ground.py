@@ -49,6 +49,11 @@ def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+def divide(divisor):
+    """Share a hundred."""
+    return 100 // divisor
+
+
 class Ground:
     """What a cluster is called by, and what its tests do again and again.
 

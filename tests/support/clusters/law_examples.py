@@ -45,7 +45,7 @@ class ExampleLaw(Ground):
 
     head = "#!/bin/bash"
 
-    @pytest.mark.parametrize(("name", "where", "kind"), _cases())
+    @pytest.mark.parametrize(("name", "where", "kind"), list(_cases()))
     def test_an_example(self, site, cluster, linear, monkeypatch, name, where, kind):
         site.put_program("recon-all", RECON_ALL)
         words = ["--plugin", getattr(self, kind)]

@@ -6,10 +6,13 @@ import re
 import time
 
 import pytest
+from nipype import Function, Node, Workflow
+from nipype.pipeline.engine.nodes import NodeExecutionError
 
+from nipype_xnat import cluster_plugin
 from support.clusters import cohort, leaks
 from support.clusters.daemons import until
-from support.clusters.ground import ALL, HEADS, Ground, issued
+from support.clusters.ground import ALL, HEADS, Ground, divide, issued
 
 
 class FailureLaw(Ground):
@@ -65,6 +68,19 @@ class FailureLaw(Ground):
         code, said = cohort.run(site, f"+{self.graph}", {self.option: "--no-such-option"})
         assert code == 1
         assert f"{len(HEADS)} failed" in said and "refused the job" in said
+
+    def test_a_node_that_fails_in_the_submitting_process_is_told(self, cluster, tmp_path):
+        whole = Workflow(name="here", base_dir=str(tmp_path))
+        node = Node(Function(["divisor"], ["out"], divide), name="share")
+        node.inputs.divisor = 0
+        node.run_without_submitting = True
+        whole.add_nodes([node])
+        whole.config["execution"] = {
+            "crashdump_dir": str(tmp_path / "crash"),
+            "stop_on_first_crash": "false",
+        }
+        with pytest.raises(NodeExecutionError, match="ZeroDivisionError"):
+            whole.run(plugin=cluster_plugin(self.plain))
 
     @ALL
     def test_a_job_over_its_time_is_told_as_that(self, site, cluster, linear, monkeypatch):

@@ -9,12 +9,7 @@ from nipype.pipeline.engine.utils import load_resultfile
 from nipype_xnat import cluster_plugin
 from support.clusters import cohort, leaks
 from support.clusters.daemons import until
-from support.clusters.ground import ALL, HEADS, Ground, issued
-
-
-def divide(divisor):
-    """Share a hundred."""
-    return 100 // divisor
+from support.clusters.ground import ALL, HEADS, Ground, divide, issued
 
 
 def add(values):

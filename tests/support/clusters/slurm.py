@@ -46,11 +46,18 @@ PartitionName=all Nodes={name} Default=YES MaxTime=INFINITE State=UP
 
 
 class Slurm(Cluster):
-    """A controller, a node and what they trust each other by."""
+    """A controller, a node and what they trust each other by.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    cpus : int
+        How many processors the node declares.
+    """
+
+    def __init__(self, cpus: int = CPUS) -> None:
         need("slurmctld", "slurmd", "sbatch", "squeue", "munged", "mungekey", "gcc", "setpriv")
         super().__init__("slurm")
+        self._cpus = cpus
         try:
             self._configure()
             self.start_munge()
@@ -71,7 +78,7 @@ class Slurm(Cluster):
                 folder=self.folder,
                 controller=controller,
                 node=node,
-                cpus=CPUS,
+                cpus=self._cpus,
             )
         )
         self.environment = {"SLURM_CONF": str(conf)}
