@@ -68,6 +68,7 @@ class Listings:
         columns: Sequence[str] = (),
         scan_columns: Sequence[str] | None = None,
         with_resources: bool = False,
+        only: Mapping[str, str] | None = None,
     ) -> Iterator[Record]:
         """Yield the experiments of a project (shared ones too), of a subject, or of the site.
 
@@ -86,6 +87,8 @@ class Listings:
             its scans (or with none).
         with_resources : bool
             With the scans' resources: a record per session, scan and resource label.
+        only : mapping of str to str, optional
+            Values of columns that the server is to filter by.
         """
         if project is None:
             address = Address.of("data", "experiments")
@@ -104,7 +107,7 @@ class Listings:
                 wanted.append(f"{SCAN}/file/label")
         elif project is None:
             xsi_type = xsi_type or SESSION
-        address = address.ask(xsiType=xsi_type, columns=_columns(*wanted))
+        address = address.ask(xsiType=xsi_type, columns=_columns(*wanted)).ask(only)
         for row in self.table(address):
             values = _lower(row)
             yield Record(

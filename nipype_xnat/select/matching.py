@@ -15,6 +15,7 @@ __all__ = [
     "criteria_level",
     "direction_of",
     "exact_filter",
+    "is_called",
     "matching",
     "named",
     "order",
@@ -164,9 +165,14 @@ def criteria_level(path: Path, level: str) -> str:
     )
 
 
+def is_called(step: Step, record: Record) -> bool:
+    """Tell whether an element has a name that a step gives."""
+    return step.pattern.matches(*_names(step.level, record))
+
+
 def accepts(step: Step, record: Record) -> bool:
     """Tell whether a step selects the element that a record describes."""
-    return step.pattern.matches(*_names(step.level, record)) and all(
+    return is_called(step, record) and all(
         condition.accepts(_value(step.level, record, condition.field)) for condition in step.filters
     )
 

@@ -9,10 +9,11 @@ come in one request each batch. Where a server refuses the join, its scans are l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from ..address import is_addressable
+from ..address import is_addressable, is_identifier
 from ..errors import AnswerError, BadRequest, CannotReachServer, NotFound, ServerBroken
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
@@ -20,7 +21,16 @@ from ..transport import Transport
 from .file_batches import FileBatches, Holder, bare, is_named
 from .grammar import Path, Step
 from .listings import LABELS, SCAN, SESSION, Listings
-from .matching import accepts, direction_of, exact_filter, matching, named, order, scan_order
+from .matching import (
+    accepts,
+    direction_of,
+    exact_filter,
+    is_called,
+    matching,
+    named,
+    order,
+    scan_order,
+)
 from .parallel import in_parallel
 
 __all__ = ["Allowed", "Plan"]
@@ -31,6 +41,8 @@ Allowed = tuple[str, frozenset[str]]
 """What criteria let through: ``experiment`` or ``subject``, and the ids of that level."""
 
 _FEW = 3
+# the ids that XNAT makes: SITE_E00001
+_GENERATED_ID = re.compile(r".+_E\d{5,}", re.ASCII)
 _EXPERIMENT_COLUMNS = frozenset(
     {"ID", "label", "project", "subject_ID", "subject_label", "date", "xsiType"}
 )
@@ -244,16 +256,25 @@ class Plan:
         ]
         xsi_type = exact_filter(step, "xsiType")
         one_subject = subject.pattern.text if subject is not None and subject.exact else None
-        joined: Iterable[Record] = self._ask.experiments(
-            project,
-            one_subject,
-            xsi_type=xsi_type,
-            columns=columns,
-            scan_columns=None if scan is None else [c.field for c in scan.filters],
-            with_resources=with_resources,
-        )
+
+        def ask(only: Mapping[str, str] | None) -> list[Record]:
+            joined = self._ask.experiments(
+                project,
+                one_subject,
+                xsi_type=xsi_type,
+                columns=columns,
+                scan_columns=None if scan is None else [c.field for c in scan.filters],
+                with_resources=with_resources,
+                only=only,
+            )
+            return self._with_labels_of(project, joined)
+
         try:
-            found = self._with_labels_of(project, joined)
+            # one that is named is not looked for among all that a project has, unless it is shared
+            # under another label, or its id is none that XNAT makes
+            found = ask(one) if (one := _named_alone(project, step)) else []
+            if not any(is_called(step, record) for record in found):
+                found = ask(None)
         except NotFound:
             # a subject that is named need not be in each of several projects
             if one_subject is None or self.path.steps[0].exact:
@@ -515,6 +536,16 @@ class Plan:
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
+
+
+def _named_alone(project: str | None, step: Step) -> dict[str, str]:
+    """Return the filter of a listing that finds the one experiment a step names, if any does."""
+    name = step.pattern.text
+    if not step.pattern.exact or not is_identifier(name):
+        return {}
+    if _GENERATED_ID.fullmatch(name):
+        return {"ID": name}
+    return {} if project is None else {"label": name}
 
 
 def _is_shared(record: Record, project: str) -> bool:

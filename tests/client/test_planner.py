@@ -113,6 +113,37 @@ def test_a_server_that_refuses_lists_is_asked_one_by_one(tmp_path):
     assert len({scan for _, scan, _ in found}) > 1
 
 
+@pytest.mark.parametrize("name", ["S001_MR1", "SITE_E{}"])
+def test_a_session_that_is_named_is_not_looked_for_among_all_others(cohort, tmp_path, name):
+    archive, id_length = cohort
+    name = name.format("2".rjust(id_length - len("SITE_E"), "0"))
+    path = f"/projects/COHORT/experiments/{name}/scans/*[type=T1w]/resources/NIFTI/files"
+    with archive.running() as url, Interface(url, "admin", "admin", cache=tmp_path) as client:
+        client.select("/projects").first()
+        archive.requests.clear()
+        (found,) = client.select(path).records()
+        asked = list(archive.requests)
+        (table, _) = asked
+        rows = requests.get(
+            f"{url}{table.path}?{table.query}&format=csv", auth=("admin", "admin")
+        ).text.splitlines()
+    assert (found.experiment_label, found.scan_type) == ("S001_MR1", "T1w")
+    assert len(rows) == 1 + 2  # a head, and a row for each of its scans
+
+
+def test_a_session_is_found_by_what_another_project_calls_it(client, fill):
+    for project in ("P", "Q"):
+        fill.put(f"/data/projects/{project}")
+    files = {"R": {"a.txt": b"a"}}
+    for number in range(3):
+        base = fill.session("P", "S", f"E{number}", {"1": ("T1w", files)}, ID=f"own{number}")
+        fill.put(f"{base}/projects/Q", label=f"other{number}")
+    for name in ("other1", "own1"):
+        path = f"/projects/Q/experiments/{name}/scans/1/resources/R/files"
+        assert [record.experiment_id for record in client.select(path).records()] == ["own1"]
+    assert not client.select("/projects/Q/experiments/E1/scans")
+
+
 @pytest.mark.parametrize("owners", [0, 1, 2], ids=["none", "exactly one", "two"])
 @pytest.mark.parametrize("kind", ["scan", "session"])
 def test_few_or_no_resources_in_a_batch(client, fill, owners, kind):
