@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         cluster_plugin,
         cohort_workflow,
         prefetch,
+        verify,
     )
     from .manage import SearchManager, Users
     from .search import F
@@ -50,6 +51,7 @@ __all__ = [
     "cohort_workflow",
     "errors",
     "prefetch",
+    "verify",
 ]
 
 _HOMES = {
@@ -69,6 +71,7 @@ _HOMES = {
     "cluster_plugin": "interfaces",
     "cohort_workflow": "interfaces",
     "prefetch": "interfaces",
+    "verify": "interfaces",
 }
 
 

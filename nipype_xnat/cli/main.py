@@ -12,7 +12,7 @@ from ..errors import UsageError, XNATError
 
 __all__ = ["COMMANDS", "main", "parser"]
 
-COMMANDS = ("cache", "check", "demo", "mirror", "prefetch", "push", "serve", "status")
+COMMANDS = ("cache", "check", "demo", "mirror", "prefetch", "push", "serve", "status", "verify")
 """Names of the commands; each is a module of this package."""
 
 

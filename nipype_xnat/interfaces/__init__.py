@@ -7,11 +7,13 @@ from .preflight import Finding, Findings, check
 from .query import XNATQuery
 from .sink import XNATSink
 from .source import XNATSource
+from .verifying import Verification, verify
 
 __all__ = [
     "Finding",
     "Findings",
     "Prefetched",
+    "Verification",
     "XNATQuery",
     "XNATSink",
     "XNATSource",
@@ -19,4 +21,5 @@ __all__ = [
     "cluster_plugin",
     "cohort_workflow",
     "prefetch",
+    "verify",
 ]

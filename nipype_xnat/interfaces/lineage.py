@@ -65,10 +65,15 @@ class Lineage:
     ----------
     record : RunRecord, optional
         What the workflow names now.
+    links : mapping of pathlib.Path to set of pathlib.Path, optional
+        The folders before each folder, as far as they are known without it.
     """
 
-    def __init__(self, record: RunRecord | None = None) -> None:
+    def __init__(
+        self, record: RunRecord | None = None, links: Mapping[Path, set[Path]] | None = None
+    ) -> None:
         self._record = record
+        self._links = links or {}
         self._known: dict[Path, Verdict] = {}
 
     def verdict(self, path: Path) -> Verdict:
@@ -110,6 +115,8 @@ class Lineage:
             connections = {}
         for file, output in connections.values():
             verdict.before.setdefault(file.parent, set()).add(output)
+        for path in self._links.get(folder.path, ()):
+            verdict.before.setdefault(path, set())
         unfinished = _unfinished(folder)
         if unfinished is not None:
             verdict.state, verdict.reason = unfinished
@@ -128,7 +135,7 @@ def _unfinished(folder: NodeFolder) -> tuple[State, str] | None:
             return State.FAILED, failure
         if folder.path.is_dir():
             return State.MISSING, f"there is no result in {folder.path}"
-        return State.MISSING, f"there is no folder {folder.path}"
+        return State.MISSING, f"it has not run: there is no {folder.path}"
     if not folder.hashes:
         failure = folder.failure
         if failure:

@@ -39,7 +39,8 @@ class PlannedNode:
     name : str
         Its full name.
     kind : str
-        Name of its interface's class.
+        Name of its interface's class; for those of this package, and made from them, that of the
+        package's own.
     connections : dict of str to (pathlib.Path, str)
         For each connected input the result file and the output that it comes from.
     inputs : dict of str to str
@@ -200,10 +201,15 @@ def planned_node(node: Any) -> PlannedNode:
     return PlannedNode(
         Path(node.output_dir()),
         str(node.itername),
-        type(node.interface).__name__,
+        _kind(node.interface),
         connections,
         fingerprints(_own_inputs(node), connections),
     )
+
+
+def _kind(interface: Any) -> str:
+    names = [base.__name__ for base in type(interface).__mro__]
+    return next((name for name in ("XNATSource", "XNATSink") if name in names), names[0])
 
 
 def _own_inputs(node: Any) -> list[tuple[str, Any]]:

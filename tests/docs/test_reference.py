@@ -47,7 +47,12 @@ ROOMS = {
 }
 # functions that people call, by the room of their module
 FUNCTIONS = {
-    "Cohorts and nodes": ["interfaces.cohort_workflow", "interfaces.prefetch", "interfaces.check"],
+    "Cohorts and nodes": [
+        "interfaces.cohort_workflow",
+        "interfaces.prefetch",
+        "interfaces.check",
+        "interfaces.verify",
+    ],
     "A mirror": ["mirror.pull", "mirror.push", "mirror.copy", "mirror.read_labels"],
 }
 # what the rooms are made of, and nobody is handed
@@ -57,6 +62,7 @@ INSIDE = {
     ("nipype_xnat.interfaces.needs", "Needs"),
 }
 INSIDE_MODULES = (
+    "interfaces.graph_file",
     "interfaces.lineage",
     "interfaces.named_now",
     "interfaces.node_folder",
