@@ -75,7 +75,10 @@ class Interface(RawRequests):
     event_reason : str
         Why things are changed, for sites that demand a reason with each change.
     connections : int
-        Most connections to the server at once.
+        Most connections of this object to the server at once.
+    machine_connections : int, optional
+        Most connections to the server of all processes of this user on this machine together; by
+        default what ``NIPYPE_XNAT_CONNECTIONS`` says, or 16; 0 sets no such limit.
     interactive : bool
         Whether a person at a terminal may be asked for what is missing.
 
@@ -110,10 +113,12 @@ class Interface(RawRequests):
         outbox: str | LocalPath | None = None,
         event_reason: str = "",
         connections: int = 8,
+        machine_connections: int | None = None,
         interactive: bool = True,
     ) -> None:
         self.event_reason = event_reason
         self.connections = connections
+        self.machine_connections = configuration.machine_connections(machine_connections)
         self.offline = configuration.offline(offline)
         self._cache_folder = configuration.cache_folder(cache)
         self._cache_layers = configuration.cache_layers(cache_layers)
@@ -149,6 +154,7 @@ class Interface(RawRequests):
             verify=found.verify,
             proxy=found.proxy,
             connections=self.connections,
+            machine_connections=self.machine_connections,
         )
         self._transport = RememberingTransport(self._http, self._metadata_age, self._mode())
 

@@ -22,17 +22,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, XNATWarning
-from .transport import Credentials
+from .transport import MACHINE_CONNECTIONS, Credentials
 
 __all__ = [
     "CACHE_MODES",
     "CONFIG_VARIABLE",
+    "MACHINE_VARIABLE",
     "Connection",
     "account_file",
     "cache_folder",
     "cache_layers",
     "cache_mode",
     "connection",
+    "machine_connections",
     "mirror_folder",
     "offline",
     "outbox_folder",
@@ -65,6 +67,9 @@ MIRROR_VARIABLE = "NIPYPE_XNAT_MIRROR"
 
 OUTBOX_VARIABLE = "NIPYPE_XNAT_OUTBOX"
 """Environment variable that may name the folder where changes wait that were made offline."""
+
+MACHINE_VARIABLE = "NIPYPE_XNAT_CONNECTIONS"
+"""Environment variable that may say how many connections to a server all processes share."""
 
 
 @dataclass(frozen=True)
@@ -366,6 +371,28 @@ def cache_mode(given: str = "") -> str:
             f"{word!r}{where} is no cache mode", advice=f"one of {', '.join(CACHE_MODES)}"
         )
     return word
+
+
+def machine_connections(given: int | None = None) -> int:
+    """Return how many connections to a server the processes of this user on this machine share.
+
+    Given, or said by ``NIPYPE_XNAT_CONNECTIONS``, or 16; 0 sets no limit.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no such number.
+    """
+    named = os.environ.get(MACHINE_VARIABLE, "") if given is None else str(given)
+    if not named.strip():
+        return MACHINE_CONNECTIONS
+    if not (named.strip().isdecimal() and named.isascii()):
+        where = f" in {MACHINE_VARIABLE}" if given is None else ""
+        raise ConfigurationError(
+            f"{named!r}{where} is no number of connections",
+            advice="give 1 or more, or 0 for no limit",
+        )
+    return int(named)
 
 
 def offline(given: bool | None = None) -> bool:

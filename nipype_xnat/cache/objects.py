@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -160,7 +161,7 @@ class Objects:
             self._prepare()
         return locks.holding(
             self.root / "locks" / name,
-            sign_of_life=lambda: [(path.name, size) for size, path in self._leftovers(name)],
+            sign_of_life=lambda: self._work_on(name),
             patience=self.patience,
             check=check,
         )
@@ -275,6 +276,13 @@ class Objects:
     def _known(self, identity: tuple[object, ...]) -> Path:
         key = key_of(*identity)
         return self.root / "known" / key[:2] / f"{key}.json"
+
+    def _work_on(self, name: str) -> list[tuple[str, int, int]]:
+        found = []
+        for size, path in self._leftovers(name):
+            with contextlib.suppress(OSError):
+                found.append((path.name, size, path.stat().st_mtime_ns))
+        return found
 
     def _leftovers(self, name: str) -> list[tuple[int, Path]]:
         """List what there is of unfinished attempts, longest first, with their sizes."""

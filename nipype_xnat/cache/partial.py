@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -53,6 +54,11 @@ class Partial:
         self._stream.write(data)
         self._md5.update(data)
         self.size += len(data)
+
+    def show_life(self) -> None:
+        """Let those who wait for this file see that somebody still cares for it."""
+        with contextlib.suppress(OSError):
+            os.utime(self._stream.fileno())
 
     def adopt(self, leftover: Path) -> None:
         """Begin with the bytes of an earlier attempt."""

@@ -27,6 +27,7 @@ from ..errors import (
 from ..records import Record
 from ..transport import Transport
 from ..transport.trace import kept
+from ..transport.waiting import while_waiting
 from .decision import Action, Decision, Here, Listed, for_download
 from .delivery import Fetched, copy_into, writing
 from .failures import Failure, combined, is_common
@@ -379,7 +380,8 @@ class _Work:
         decision = self._decide(record, here)
         log.debug("%s %s: %s", decision.action, record.place, decision.reason)
         try:
-            received = self._receive(record, partial, bundle, known.modified if known else "")
+            with while_waiting(partial.show_life), while_waiting(self.stop.check):
+                received = self._receive(record, partial, bundle, known.modified if known else "")
             if known is not None and received.action is Action.REVALIDATE:
                 path = cache.find(known.digest, known.size)
                 partial.discard()

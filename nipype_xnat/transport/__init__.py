@@ -6,8 +6,10 @@ Nothing above this package knows which archive answers, or how.
 from .credentials import Credentials
 from .http import HttpTransport
 from .request import Answer, Around, Body, Request, Transport
+from .slots import MACHINE_CONNECTIONS
 
 __all__ = [
+    "MACHINE_CONNECTIONS",
     "Answer",
     "Around",
     "Body",

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
@@ -27,9 +26,12 @@ from ..errors import (
     XNATError,
 )
 from . import refusals
+from .connections import SharingAdapter
 from .credentials import Credentials
 from .lifetime import abandon, at_exit, end_abandoned, watch_forks
 from .request import Answer, Request
+from .slots import MACHINE_CONNECTIONS, Slots
+from .streams import Stream
 
 __all__ = ["HttpTransport"]
 
@@ -42,6 +44,8 @@ _RETRY_STATUS = frozenset({429, 502, 503, 504})
 _MAX_REDIRECTS = 5
 # bytes of a body that are lost at most when its connection is reset
 _READ = 1 << 16
+# seconds that the end of a process waits for a connection to log out over
+_FAREWELL = 60.0
 
 
 class _NoAuth(AuthBase):
@@ -77,6 +81,9 @@ class HttpTransport:
         Address of an HTTP proxy.
     connections : int
         Most connections to the server at once.
+    machine_connections : int
+        Most connections that all processes of this user on this machine open to the server
+        together; 0 sets no such limit.
     timeout : (float, float)
         Seconds to wait for a connection, and for the next bytes of an answer.
     retries : int
@@ -95,6 +102,7 @@ class HttpTransport:
         verify: bool | str | None = None,
         proxy: str | None = None,
         connections: int = 8,
+        machine_connections: int = MACHINE_CONNECTIONS,
         timeout: tuple[float, float] = (15.0, 300.0),
         retries: int = 4,
     ) -> None:
@@ -103,6 +111,7 @@ class HttpTransport:
         self.verify = verify
         self.proxy = proxy
         self.connections = connections
+        self.machine_connections = machine_connections
         self.timeout = timeout
         self.retries = retries
         self._forget()
@@ -181,8 +190,11 @@ class HttpTransport:
         end_abandoned()
         with self._lock:
             if self._session is None:
-                http = self._new_http()
-                new_http = partial(_new_http, self._server, 1, self.verify, self.proxy)
+                slots = Slots(self._server, self.machine_connections)
+                make = partial(_new_http, self._server, self.verify, self.proxy)
+                http = make(SharingAdapter(slots, self.connections))
+                # the session must not keep this object alive
+                new_http = partial(_farewell, make, slots)
                 session = _Session(http, partial(_log_out, self._server, new_http))
                 if not self.credentials.anonymous:
                     self._open_session(http)
@@ -198,9 +210,6 @@ class HttpTransport:
             if self._session is session:
                 self._session = None
         session.end()
-
-    def _new_http(self) -> requests.Session:
-        return _new_http(self._server, self.connections, self.verify, self.proxy)
 
     def _open_session(self, http: requests.Session) -> None:
         password = self.credentials.password()
@@ -276,13 +285,16 @@ class HttpTransport:
                 url = self._follow(request, response, urljoin(url, target))
                 response.close()
                 continue
+            # decoding would make urllib3 hold bytes back and lose them when the connection breaks
+            encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+            body = Stream(response.raw.stream(_READ, decode_content=encoded), _READ, response.close)
             return Answer(
                 request,
                 response.status_code,
                 dict(response.headers),
-                self._chunks(response, request),
+                self._chunks(body, request),
                 server=self._server,
-                close=response.close,
+                close=body.close,
             )
         raise ServerBroken(
             f"redirected more than {_MAX_REDIRECTS} times",
@@ -332,11 +344,9 @@ class HttpTransport:
         except (requests.RequestException, OSError) as error:
             raise refusals.unreachable(error, self._server, asked, self.credentials) from error
 
-    def _chunks(self, response: requests.Response, request: Request) -> Iterator[bytes]:
-        # decoding would make urllib3 hold bytes back and lose them when the connection breaks
-        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+    def _chunks(self, body: Stream, request: Request) -> Iterator[bytes]:
         try:
-            yield from response.raw.stream(_READ, decode_content=encoded)
+            yield from body
         except ReadTimeoutError as error:
             late = requests.ReadTimeout(str(error))
             raise refusals.unreachable(
@@ -347,7 +357,7 @@ class HttpTransport:
                 error, self._server, request.asked, self.credentials
             ) from error
         finally:
-            response.close()
+            body.close()
 
     def _follow(self, request: Request, response: requests.Response, target: str) -> str:
         """Return the address to go on with, or raise where following is wrong."""
@@ -396,8 +406,9 @@ class HttpTransport:
     # -- pickling: a place to log in again from, never a session
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("_server", "credentials", "verify", "connections", "timeout", "retries")
-        state = {name: self.__dict__[name] for name in names}
+        names = ("_server", "credentials", "verify", "timeout", "retries")
+        limits = ("connections", "machine_connections")
+        state = {name: self.__dict__[name] for name in (*names, *limits)}
         state["proxy"] = without_account(self.proxy) if self.proxy else self.proxy
         return state
 
@@ -456,26 +467,32 @@ class _Session:
         if os.getpid() != self._pid:
             return
         opened, self.opened = self.opened, False
+        # first, so that the log-out needs no connection beside those
+        self.http.close()
         if opened:
             self._log_out(self.http.cookies)
-        self.http.close()
 
 
 def _new_http(
-    server: str, connections: int, verify: bool | str | None, proxy: str | None
+    server: str, verify: bool | str | None, proxy: str | None, adapter: SharingAdapter
 ) -> requests.Session:
     http = requests.Session()
     http.headers["User-Agent"] = USER_AGENT
     # files come as they are stored: a transparent gunzip would break .nii.gz and digests
     http.headers["Accept-Encoding"] = "identity"
     http.auth = _NoAuth()
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
     http.mount(server, adapter)
     if verify is not None:
         http.verify = verify
     if proxy:
         http.proxies = {"http": proxy, "https": proxy}
     return http
+
+
+def _farewell(
+    new_http: Callable[[SharingAdapter], requests.Session], slots: Slots
+) -> requests.Session:
+    return new_http(SharingAdapter(slots, 1, _FAREWELL))
 
 
 def _log_out(
