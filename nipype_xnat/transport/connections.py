@@ -29,6 +29,7 @@ __all__ = ["SharingAdapter"]
 _LOOK = 0.25  # seconds between looks at what rests
 _REST = 0.2  # seconds without a request after which a connection is given up if others wait
 _TURN = 2.0  # seconds after which it is given up between two requests if others wait
+_CROWDED = 1.0  # seconds of waiting for a connection of this process itself
 _FORGOTTEN = 15.0  # seconds without a request after which it is given up in any case
 
 
@@ -136,7 +137,7 @@ class _Pool:
         if self.slots.wanted():
             now = time.monotonic()
             self.give_up(lambda one: now - one.taken > _TURN)
-        values["pool_timeout"] = 2 * _TURN
+        values["pool_timeout"] = _CROWDED
         while True:
             try:
                 return super().urlopen(*args, **values)  # type: ignore[misc]

@@ -1,10 +1,10 @@
 """Connections to one server, counted over all processes of one user on one machine.
 
 A slot is a locked file in a folder of the user's own. The system unlocks what a killed process had
-locked, so there is nothing to clean up. Who finds no slot free stands in line: a second file, whose
-holder takes the next slot that is given up, so that those who come later are not served first for
-ever. What is given up is removed, under its lock; a lock therefore counts only where its file still
-has its name.
+locked, so there is nothing to clean up. Who finds no slot free stands in line, as the system keeps
+it for those who wait for a lock: for that of a second file, whose holder takes the next slot that
+is given up. A slot that is given up is removed, under its lock; a lock therefore counts only where
+its file still has its name.
 
 The folder's place is fixed. Schedulers give each job other environment variables and another
 temporary folder, and processes that look in different places would count apart.
@@ -17,11 +17,10 @@ import hashlib
 import logging
 import os
 import queue
-import random
 import stat
+import threading
 import time
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,8 +42,8 @@ MACHINE_CONNECTIONS = 16
 PLACES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108  (the folder in it is proven to be ours)
 """Where the folder may be: the first place that can be used, the same for every process."""
 
-_FRESH = 1.0  # seconds for which a word of the one at the head of the line counts
-_STUCK = 5.0  # seconds after which the head of the line is not relied on (it may be stopped)
+_FRESH = 1.0  # seconds for which a word of the first in line counts
+_STUCK = 5.0  # seconds after which the first in line is not relied on (it may be stopped)
 _TELL = 10.0  # seconds of waiting that are told
 _LOOK_UP = 1.0
 
@@ -117,40 +116,37 @@ class Slots:
         TimeoutError
             If none was given up in that time.
         """
-        if not self.most:
+        folder = _folder(self._places) if self.most else None
+        if folder is None:
             return Slot()
-        line: int | None = None
-        started = told = looked = time.monotonic()
         try:
-            for attempt in count():
-                try:
-                    folder = _folder(self._places)
-                    if folder is None:
-                        return Slot()
-                    place = self._line(folder)
-                    line = line if line is not None else _locked(place)
-                    now = time.monotonic()
-                    if line is not None or now - started > _STUCK:
-                        slot = self._free(folder)
-                        if slot is not None:
-                            return slot
-                        _say_that_one_waits(place, line)
-                except OSError as error:
-                    _say_once(f"{error.strerror or error}")
-                    return Slot()
-                if patience is not None and now - started > patience:
+            # who comes later goes to the end of the line
+            slot = None if self.wanted() else self._free(folder)
+            return slot or self._in_line(folder, patience)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            _say_once(f"{error.filename or folder}: {error.strerror}")
+            return Slot()
+
+    def _in_line(self, folder: Path, patience: float | None) -> Slot:
+        started = looked = told = time.monotonic()
+        with _Line(self._line(folder)) as line:
+            while True:
+                waited = time.monotonic() - started
+                if line.first or (waited > _STUCK and not self.wanted()):
+                    if slot := self._free(folder):
+                        return slot
+                    line.say_that_one_waits()
+                if patience is not None and waited > patience:
                     raise TimeoutError(f"no connection was given up in {patience:g} s")
-                if now - looked > _LOOK_UP:
-                    looked = now
+                if started + waited - looked > _LOOK_UP:
+                    looked = started + waited
                     look_up()
-                if now - told > _TELL:
+                if started + waited - told > _TELL:
                     told += 6 * _TELL
-                    self._tell(folder, now - started)
-                time.sleep(_pause(attempt, now - started, line is not None))
-        finally:
-            if line is not None:
-                _unlock(place, line)
-        raise AssertionError("it counts for ever")
+                    self._tell(folder, waited)
+                line.pause(0.01 if waited < 1 else 0.03)
 
     def wanted(self) -> bool:
         """Tell whether a process waits for a slot."""
@@ -190,6 +186,66 @@ class Slots:
             self.host,
             ", ".join(sorted(filter(None, holders))),
         )
+
+
+class _Line:
+    """A place in the line.
+
+    The system wakes who is next, so those who wait do nothing; a thread of its own waits, since a
+    wait for a lock cannot be ended.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _opened(path)
+        self._turn = threading.Event()
+        self._lock = threading.Lock()
+        self._left = False
+
+    def __enter__(self) -> _Line:
+        threading.Thread(target=self._wait, name="nipype_xnat-line", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._left = True
+            if self.first:
+                self._leave()
+
+    def _wait(self) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        with self._lock:
+            self._turn.set()
+            if self._left:
+                self._leave()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+        _closed(self._file)
+
+    @property
+    def first(self) -> bool:
+        """Whether the next slot is for this one."""
+        return self._turn.is_set()
+
+    def say_that_one_waits(self) -> None:
+        """Let those who have connections know."""
+        if self.first:
+            os.pwrite(self._file, b"!", 0)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep until it makes sense to look for a slot."""
+        if self.first:
+            time.sleep(seconds)
+        else:
+            self._turn.wait(_LOOK_UP)
 
 
 def any_held() -> bool:
@@ -262,11 +318,25 @@ def _folder(places: Sequence[Path]) -> Path | None:
     return None
 
 
+def _opened(path: Path) -> int:
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    _own.open.add(held)
+    return held
+
+
+def _closed(held: int) -> None:
+    _own.open.discard(held)
+    with contextlib.suppress(OSError):
+        # closing would not do while a child that was forked a moment ago has it open too
+        fcntl.flock(held, fcntl.LOCK_UN)
+    with contextlib.suppress(OSError):
+        os.close(held)
+
+
 def _locked(path: Path) -> int | None:
     """Lock a file, made if need be, and return its descriptor; None where another one has it."""
     for _ in range(3):
-        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        _own.open.add(held)
+        held = _opened(path)
         ours = False
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -293,30 +363,6 @@ def _has_its_name(held: int, path: Path) -> bool:
 
 
 def _unlock(path: Path, held: int) -> None:
-    _own.open.discard(held)
     with contextlib.suppress(OSError):
         path.unlink()
-    with contextlib.suppress(OSError):
-        # closing would not do while a child that was forked a moment ago has it open too
-        fcntl.flock(held, fcntl.LOCK_UN)
-    with contextlib.suppress(OSError):
-        os.close(held)
-
-
-def _say_that_one_waits(place: Path, line: int | None) -> None:
-    if line is not None:
-        os.pwrite(line, b"!", 0)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(place)
-
-
-def _pause(attempt: int, waited: float, first: bool) -> float:
-    """Return how long to sleep: never in step with others, and shorter the longer one waits."""
-    if attempt < 3:  # most likely another one is just taking a free slot
-        usual = 0.0007
-    elif first:
-        usual = 0.01 if waited < 1 else 0.03
-    else:
-        usual = max(0.03, 0.1 / (1 + waited / 5))
-    return usual * (0.5 + random.random())
+    _closed(held)

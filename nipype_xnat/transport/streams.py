@@ -20,7 +20,7 @@ from .lifetime import watch_forks
 __all__ = ["Stream", "put_unread_aside", "unread"]
 
 _IN_MEMORY = 1 << 20
-_UNREAD = 2.0  # seconds without a look at a body
+_UNREAD = 1.0  # seconds without a look at a body
 
 
 class Stream:
