@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         cluster_plugin,
         cohort_workflow,
         prefetch,
+        share_connections,
         verify,
     )
     from .manage import SearchManager, Users
@@ -51,6 +52,7 @@ __all__ = [
     "cohort_workflow",
     "errors",
     "prefetch",
+    "share_connections",
     "verify",
 ]
 
@@ -71,6 +73,7 @@ _HOMES = {
     "cluster_plugin": "interfaces",
     "cohort_workflow": "interfaces",
     "prefetch": "interfaces",
+    "share_connections": "interfaces",
     "verify": "interfaces",
 }
 

@@ -5,6 +5,7 @@ from .plugins import cluster_plugin
 from .prefetching import Prefetched, prefetch
 from .preflight import Finding, Findings, check
 from .query import XNATQuery
+from .sharing import share_connections
 from .sink import XNATSink
 from .source import XNATSource
 from .verifying import Verification, verify
@@ -21,5 +22,6 @@ __all__ = [
     "cluster_plugin",
     "cohort_workflow",
     "prefetch",
+    "share_connections",
     "verify",
 ]

@@ -10,9 +10,10 @@ given to a workflow as objects, so nothing of Nipype is changed::
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
@@ -26,6 +27,7 @@ from ..errors import UsageError
 from .jobs import Jobs
 from .results import drop_unreadable, results_of
 from .schedulers import GridEngine, JobRefused, Scheduler, Slurm
+from .sharing import share_among
 
 __all__ = ["CLUSTER_PLUGINS", "ClusterGraphPlugin", "ClusterPlugin", "cluster_plugin"]
 
@@ -47,7 +49,8 @@ def cluster_plugin(
     plugin_args : mapping
         ``sbatch_args`` or ``qsub_args`` (words for the submitting program), ``template`` (first
         lines of a batch script, or a file of them), ``max_jobs``, ``status_callback`` as Nipype's;
-        ``patience``, the seconds that a scheduler may be away (600); ``tell``, a callable that
+        ``connections``, the most that all jobs together open to an archive (see
+        :func:`share_connections`); ``patience``, the seconds that a scheduler may be away (600); ``tell``, a callable that
         takes a line to be told to a person.
 
     Raises
@@ -92,6 +95,7 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
         """Run a workflow's graph; called by Nipype."""
         try:
             nodes = list(graph.nodes())
+            _share_connections(nodes, self.plugin_args)
             self._jobs.wait_for_earlier(nodes, _pause(config))
             drop_unreadable(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
@@ -171,6 +175,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
         """Run a workflow's graph; called by Nipype."""
         try:
             nodes = list(graph.nodes())
+            _share_connections(nodes, self.plugin_args)
             self._jobs.wait_for_earlier(nodes, _pause(config))
             drop_unreadable(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
@@ -239,6 +244,10 @@ def _error_of(traceback: str) -> str:
     last = max((n for n, line in enumerate(lines) if line.startswith("  File ")), default=-1)
     begins = [n for n, line in enumerate(lines) if n > last and not line.startswith(" ")]
     return "\n".join(lines[begins[0] if begins else last + 1 :])
+
+
+def _share_connections(nodes: Sequence[Any], plugin_args: Mapping[str, Any]) -> None:
+    share_among(nodes, plugin_args.get("max_jobs") or math.inf, plugin_args.get("connections"))
 
 
 def _pause(config: Any) -> float:

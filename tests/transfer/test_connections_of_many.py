@@ -20,8 +20,9 @@ from nipype_xnat import Interface
 from nipype_xnat.address import Address
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import ConfigurationError, NotFound
-from nipype_xnat.transport import Request, while_waiting
+from nipype_xnat.transport import Request
 from nipype_xnat.transport.slots import Slots
+from nipype_xnat.transport.waiting import while_waiting
 from support.counting import door
 from support.filler import Filler
 
