@@ -50,8 +50,8 @@ def cluster_plugin(
         ``sbatch_args`` or ``qsub_args`` (words for the submitting program), ``template`` (first
         lines of a batch script, or a file of them), ``max_jobs``, ``status_callback`` as Nipype's;
         ``connections``, the most that all jobs together open to an archive (see
-        :func:`share_connections`); ``patience``, the seconds that a scheduler may be away (600); ``tell``, a callable that
-        takes a line to be told to a person.
+        :func:`share_connections`); ``patience``, the seconds that a scheduler may be
+        away (600); ``tell``, a callable that takes a line to be told to a person.
 
     Raises
     ------

@@ -123,7 +123,7 @@ def test_two_hundred_processes(site, tmp_path, monkeypatch):
         [sys.executable, "-c", CROWD, str(config), str(tmp_path / "cache"), "200"],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"failed": 0, "alive": 200}, done.stderr[-2000:]
