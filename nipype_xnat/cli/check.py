@@ -125,6 +125,7 @@ def _ways(
 ) -> tuple[Findings, list[tuple[list[Any], Any, Any]]]:
     """Return what is wrong with the script, and its workflows by how they are run."""
     from ..interfaces import Finding, Findings
+    from ..interfaces.preflight.situation import Plugin
     from ..interfaces.scripts import runs_of
 
     findings = Findings()
@@ -144,6 +145,6 @@ def _ways(
         return findings, [([one.workflow for one in runs], *_given(args, plugin_args))]
     ways: dict[str, tuple[list[Any], Any, Any]] = {}
     for one in runs:
-        key = f"{one.plugin!r} {one.plugin_args!r}"
+        key = Plugin.of(one.plugin, one.plugin_args).key
         ways.setdefault(key, ([], one.plugin, one.plugin_args))[0].append(one.workflow)
     return findings, list(ways.values())

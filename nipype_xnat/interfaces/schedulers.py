@@ -96,6 +96,16 @@ class Scheduler(ABC):
         """
 
     @abstractmethod
+    def try_words(self, script: Path, arguments: str) -> None:
+        """Ask whether a batch script would be accepted; nothing is submitted.
+
+        Raises
+        ------
+        JobRefused
+            If it would not.
+        """
+
+    @abstractmethod
     def queued(self) -> dict[int, str] | None:
         """Return the jobs of this account that may still run; None where nobody answers.
 
@@ -149,6 +159,11 @@ class Scheduler(ABC):
         error.for_now = any(mark in said.lower() for mark in self._limits)
         raise error
 
+    def _tried(self, words: Sequence[str]) -> None:
+        done = self._ask(*words)
+        if done.returncode:
+            raise JobRefused(f"{words[0]} refuses it: {done.stderr.strip() or done.stdout.strip()}")
+
 
 class Slurm(Scheduler):
     """SLURM."""
@@ -171,6 +186,10 @@ class Slurm(Scheduler):
             # without the second one, what can never start stays in the queue for ever
             words += [f"--dependency=afterok:{before}", "--kill-on-invalid-dep=yes"]
         return self._submitted([*words, *given, str(script)])
+
+    def try_words(self, script: Path, arguments: str) -> None:
+        """See :meth:`Scheduler.try_words`."""
+        self._tried(["sbatch", "--test-only", *shlex.split(arguments), str(script)])
 
     def queued(self) -> dict[int, str] | None:
         """See :meth:`Scheduler.queued`."""
@@ -246,6 +265,10 @@ class GridEngine(Scheduler):
         if before := ",".join(map(str, after)):
             words += ["-hold_jid", before]
         return self._submitted([*words, *given, str(script)])
+
+    def try_words(self, script: Path, arguments: str) -> None:
+        """See :meth:`Scheduler.try_words`."""
+        self._tried(["qsub", "-w", "v", *shlex.split(arguments), str(script)])
 
     def queued(self) -> dict[int, str] | None:
         """See :meth:`Scheduler.queued`; a job that could not be started (``Eqw``) will not run."""

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from nipype import Function, Node
+from nipype.interfaces.utility import IdentityInterface
 
 from nipype_xnat import Interface, check, prefetch
+from nipype_xnat.errors import ConfigurationError
 from nipype_xnat.mirror import Wanted, pull
 from support.preflight import facts, levels, mounted, small
 
@@ -130,6 +132,32 @@ def test_without_a_workflow(session, jane, tmp_path, monkeypatch):
     assert levels(found, "server.login") == levels(found, "base_dir.usable") == ["ok"]
     jane.chmod(0o666)
     assert check().exit_code == 1
+
+
+def test_an_address_with_an_account_is_shown_nowhere(session, config, xnat_archive):
+    with pytest.raises(ConfigurationError):
+        check(server=f"http://jane:{PASSWORD}@127.0.0.1")
+    address = xnat_archive.url.replace("://", "://jane:an-old-word@")
+    values = {"server": address, "user": "admin", "password": "admin"}
+    config.write_text(json.dumps(values))
+    found = check(config=config)
+    assert found.of("server") and "an-old-word" not in str(found)
+
+
+def test_the_name_of_an_archive_that_another_node_gives(session, config, tmp_path):
+    workflow = small(None, tmp_path / "work")
+    names = Node(IdentityInterface(["config"]), "names")
+    names.inputs.config = str(config)
+    for name in ("source", "sink"):
+        workflow.connect(names, "config", workflow.get_node(name), "config")
+    assert not check(workflow, "Linear").of("account.known").at("error")
+    name = Node(Function([], ["out"], function=_session), "name")
+    workflow = small(None, tmp_path / "work")
+    workflow.connect(name, "out", workflow.get_node("source"), "server")
+    workflow.remove_nodes([workflow.get_node("sink")])
+    found = check(workflow, "Linear")
+    assert "small.source" in facts(found, "account.later", "note")[0]
+    assert not found.of("account.known").at("error")
 
 
 def test_a_certificate_that_is_not_checked(session, config, tmp_path):

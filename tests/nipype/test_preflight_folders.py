@@ -5,7 +5,7 @@ import os
 import pytest
 from nipype.interfaces.base import CommandLine, CommandLineInputSpec, File, TraitedSpec
 
-from nipype_xnat import check
+from nipype_xnat import check, cluster_plugin
 from nipype_xnat.interfaces.preflight import mounts
 from support.preflight import facts, levels, mounted, small
 
@@ -21,7 +21,7 @@ class _Copy(CommandLine):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, session):
+def here(tmp_path, monkeypatch):
     """A place whose name is not below a folder that each host has of its own, for the check."""
     monkeypatch.setattr(mounts, "_OWN_PLACES", ())
     return tmp_path
@@ -32,8 +32,8 @@ def on_a_cluster(workflow, plugin="SLURM", **how):
 
 
 @pytest.mark.parametrize("plugin, level", [("SLURM", "error"), ("Linear", "warning")])
-def test_a_workflow_without_base_dir(config, session, plugin, level):
-    found = check(small(config, None), plugin, job=False)
+def test_a_workflow_without_base_dir(plugin, level):
+    found = check(small(None, None), plugin, job=False)
     assert levels(found, "base_dir.set") == [level]
     assert "has no base_dir" in facts(found, "base_dir.set")[0]
     assert not found.of("base_dir.usable")
@@ -46,13 +46,13 @@ def test_a_base_dir_can_be_given_instead(config, session, tmp_path):
     assert not (tmp_path / "work").exists()
 
 
-def test_folders_that_cannot_be_written(config, session, tmp_path):
+def test_folders_that_cannot_be_written(tmp_path):
     with mounted(tmp_path / "ro", "ro") as folder:
-        found = check(small(config, folder / "work", cache_dir=str(folder)), "Linear")
+        found = check(small(None, folder / "work", cache_dir=str(folder)), "Linear")
         assert "cannot be made" in facts(found, "base_dir.usable", "error")[0]
         assert "cannot be written" in facts(found, "cache.usable", "error")[0]
         assert found.exit_code == 1
-    found = check(small(config, tmp_path / "ro", cache_dir=str(tmp_path / "cache")), "Linear")
+    found = check(small(None, tmp_path / "ro", cache_dir=str(tmp_path / "cache")), "Linear")
     assert levels(found, "base_dir.usable") == levels(found, "cache.usable") == ["ok"]
 
 
@@ -70,46 +70,57 @@ def test_layers_must_be_there(config, session, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a work", "w$ork", "w(1)", "w;rk"])
-def test_characters_that_a_shell_reads(config, session, tmp_path, name):
-    workflow = small(config, tmp_path / name)
+def test_characters_that_a_shell_reads(tmp_path, name):
+    workflow = small(None, tmp_path / name)
     found = on_a_cluster(workflow)
     assert levels(found, "base_dir.characters") == ["error"]
     assert "cluster_plugin('SLURM')" in found.of("base_dir.characters")[0].advice
     assert not check(workflow, "Linear").of("base_dir.characters")
-    assert levels(on_a_cluster(small(config, tmp_path / "w")), "base_dir.characters") == ["ok"]
+    assert levels(on_a_cluster(small(None, tmp_path / "w")), "base_dir.characters") == ["ok"]
 
 
-def test_a_space_before_command_lines_of_this_packages_own_plugin(
-    config, session, tmp_path, programs
-):
-    from nipype_xnat import cluster_plugin
-
+def test_a_space_before_command_lines_of_this_packages_own_plugin(tmp_path, programs):
     programs("sbatch", "squeue", "scancel")
     plugin = cluster_plugin("SLURM")
-    with_program = small(config, tmp_path / "a work", interface=_Copy())
+    with_program = small(None, tmp_path / "a work", interface=_Copy())
     assert levels(check(with_program, plugin, job=False), "base_dir.characters") == ["warning"]
-    without = small(config, tmp_path / "a work")
+    without = small(None, tmp_path / "a work")
     assert levels(check(without, plugin, job=False), "base_dir.characters") == ["ok"]
-    quoted = small(config, tmp_path / "jane's")
+    quoted = small(None, tmp_path / "jane's")
     assert levels(check(quoted, plugin, job=False), "base_dir.characters") == ["error"]
-    percent = small(config, tmp_path / "100%")
-    assert levels(check(percent, plugin, job=False), "base_dir.characters") == ["warning"]
 
 
-def test_paths_that_are_too_long(config, session, tmp_path):
+@pytest.mark.parametrize(
+    "name, slurm, sge",
+    [
+        ("job%j", "error", "ok"),
+        ("100%", "ok", "ok"),
+        ("a:b", "ok", "error"),
+        ("a,b", "ok", "error"),
+    ],
+)
+def test_characters_that_a_scheduler_reads(tmp_path, programs, name, slurm, sge):
+    programs("sbatch", "squeue", "scancel", "qsub", "qstat", "qdel")
+    workflow = small(None, tmp_path / name)
+    for plugin, level in (("SLURM", slurm), ("SGE", sge)):
+        for how in (plugin, cluster_plugin(plugin)):
+            assert levels(check(workflow, how, job=False), "base_dir.characters") == [level]
+
+
+def test_paths_that_are_too_long(tmp_path):
     deep = tmp_path.joinpath(*["d" * 200] * 21)
-    found = on_a_cluster(small(config, deep))
+    found = on_a_cluster(small(None, deep))
     assert "4096 are possible" in facts(found, "base_dir.length", "error")[0]
-    workflow = small(config, tmp_path / "work", name="w" * 230)
+    workflow = small(None, tmp_path / "work", name="w" * 230)
     found = on_a_cluster(workflow)
     assert "255 are possible" in facts(found, "base_dir.length", "error")[0]
     # without jobs there are no batch files
     assert levels(check(workflow, "Linear"), "base_dir.length") == ["ok"]
 
 
-def test_a_file_system_in_memory_is_seen_by_no_other_host(config, session, tmp_path):
+def test_a_file_system_in_memory_is_seen_by_no_other_host(tmp_path):
     with mounted(tmp_path / "ram") as folder:
-        workflow = small(config, folder / "work", cache_dir=str(folder / "cache"))
+        workflow = small(None, folder / "work", cache_dir=str(folder / "cache"))
         found = on_a_cluster(workflow)
         for role in ("base_dir", "cache"):
             (fact,) = facts(found, f"{role}.shared", "error")
@@ -117,8 +128,8 @@ def test_a_file_system_in_memory_is_seen_by_no_other_host(config, session, tmp_p
         assert not check(workflow, "MultiProc").of("base_dir.shared")
 
 
-def test_folders_that_each_host_has_of_its_own(config, session):
-    found = on_a_cluster(small(config, "/tmp/work"))
+def test_folders_that_each_host_has_of_its_own():
+    found = on_a_cluster(small(None, "/tmp/work"))
     assert "below /tmp: each host has one of its own" in facts(found, "base_dir.shared", "error")[0]
 
 
@@ -139,9 +150,9 @@ def table(monkeypatch, folder, kind, tmp_path):
         ("xfs", "warning"),
     ],
 )
-def test_file_systems_by_their_type(config, here, monkeypatch, kind, level):
+def test_file_systems_by_their_type(here, monkeypatch, kind, level):
     table(monkeypatch, here, kind, here)
-    found = on_a_cluster(small(config, here / "work"))
+    found = on_a_cluster(small(None, here / "work"))
     assert levels(found, "base_dir.shared") == [level]
     assert f"{kind} (server:/export at {here})" in facts(found, "base_dir.shared")[0]
 
@@ -161,9 +172,9 @@ def test_the_table_of_mounts_is_read_as_linux_writes_it(tmp_path, monkeypatch):
     assert mounts.mount_of(tmp_path / "link").kind == "nfs4"
 
 
-def test_results_that_nfs_shows_late(config, here, monkeypatch):
+def test_results_that_nfs_shows_late(here, monkeypatch):
     table(monkeypatch, here, "nfs4", here)
-    workflow = small(config, here / "work")
+    workflow = small(None, here / "work")
     (fact,) = facts(on_a_cluster(workflow), "execution.job_finished_timeout", "warning")
     assert "job_finished_timeout is 5 s" in fact
     workflow.config["execution"] = {"job_finished_timeout": 65}
@@ -172,7 +183,7 @@ def test_results_that_nfs_shows_late(config, here, monkeypatch):
     assert not check(workflow, "Linear").of("execution.job_finished_timeout")
 
 
-def test_the_account_must_be_seen_too(config, here, monkeypatch):
+def test_the_account_must_be_seen_too(session, config, here, monkeypatch):
     assert levels(on_a_cluster(small(config, here / "work")), "account.shared") == ["warning"]
     table(monkeypatch, here, "nfs", here)
     assert levels(on_a_cluster(small(config, here / "work")), "account.shared") == ["ok"]
@@ -201,12 +212,12 @@ def test_files_that_are_here_need_no_room(config, session, tmp_path):
     assert "to fetch" not in facts(check(workflow, "Linear"), "space.bytes")[0]
 
 
-def test_inodes(config, session, tmp_path):
+def test_inodes(tmp_path):
     with mounted(tmp_path / "few", "size=10m,nr_inodes=12") as folder:
-        found = check(small(config, folder), "Linear")
+        found = check(small(None, folder), "Linear")
         assert "at least 24 files" in facts(found, "space.files", "error")[0]
     with mounted(tmp_path / "many", "size=10m,nr_inodes=1000") as folder:
-        assert "error" not in levels(check(small(config, folder), "Linear"), "space.files")
+        assert "error" not in levels(check(small(None, folder), "Linear"), "space.files")
 
 
 def test_what_nipype_writes_for_a_node_is_no_less_than_what_is_counted(config, session, tmp_path):
@@ -221,8 +232,8 @@ def test_what_nipype_writes_for_a_node_is_no_less_than_what_is_counted(config, s
     assert "for 0 nodes" in facts(check(workflow, "Linear"), "space.bytes")[-1]
 
 
-def test_crash_files(config, session, tmp_path):
-    workflow = small(config, tmp_path / "work")
+def test_crash_files(tmp_path):
+    workflow = small(None, tmp_path / "work")
     with mounted(tmp_path / "ro", "ro") as folder:
         workflow.config["execution"] = {"crashdump_dir": str(folder)}
         assert levels(check(workflow, "Linear"), "crashdump_dir") == ["error"]

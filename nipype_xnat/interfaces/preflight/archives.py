@@ -27,6 +27,7 @@ from ...errors import (
     XNATError,
     XNATWarning,
 )
+from ...transport.http import without_account
 from .findings import Finding, error, note, ok, warning
 
 __all__ = ["Archives", "connection_of", "look_at_file"]
@@ -150,7 +151,8 @@ class Archives:
             yield error("account.known", fact, advice, host=host)
             return
         file = config.account_file(found)
-        key = (found.server, found.credentials.user, str(file))
+        server = without_account(found.server)
+        key = (server, found.credentials.user, str(file))
         if key in self._seen:
             return
         self._seen.add(key)
@@ -160,9 +162,9 @@ class Archives:
             self.files.append(file)
             yield from look_at_file(file, host)
         elif found.source == "anonymous":
-            yield ok("account.known", f"nobody logs in to {found.server}{who}", host=host)
+            yield ok("account.known", f"nobody logs in to {server}{who}", host=host)
         if found.verify is False:
-            fact = f"the certificate of {found.server} is not checked"
+            fact = f"the certificate of {server} is not checked"
             yield warning(
                 "server.certificate", fact, "name its certificate: verify=FILE", host=host
             )
@@ -170,10 +172,11 @@ class Archives:
 
     def _greet(self, values: Mapping[str, Any], found: config.Connection) -> Iterator[Finding]:
         """Ask a server for its version, which logs in."""
+        server = without_account(found.server)
         host, check = self._host, "server.reached"
         trouble = "" if found.proxy else _no_way_to(found.server)
         if trouble:
-            fact = f"{found.server} cannot be reached: {trouble}"
+            fact = f"{server} cannot be reached: {trouble}"
             advice = "check address and network; where hosts have no way to it, work offline"
             yield error(check, f"{fact}", f"{advice} (docs/offline.md)", host=host)
             return
@@ -182,24 +185,24 @@ class Archives:
         except (NotAllowed, NotFound):
             version = "unknown"
         except NotLoggedIn as refused:
-            fact = f"{found.server} refuses {found.credentials.user or 'nobody'}: {refused.message}"
+            fact = f"{server} refuses {found.credentials.user or 'nobody'}: {refused.message}"
             advice = refused.advice or "save the account anew: Interface(...).save_config(FILE)"
             yield error("server.login", fact, advice, host=host)
             return
         except CannotReachServer as away:
             advice = away.advice or "check address and network"
-            yield error(check, f"{found.server}: {away.message}", advice, host=host)
+            yield error(check, f"{server}: {away.message}", advice, host=host)
             return
         except AnswerError as broken:
             advice = broken.advice or "ask its administrator"
-            yield error(check, f"{found.server}: {broken.message}", advice, host=host)
+            yield error(check, f"{server}: {broken.message}", advice, host=host)
             return
         except XNATError as other:
-            yield error(check, f"{found.server}: {other.message}", other.advice or "", host=host)
+            yield error(check, f"{server}: {other.message}", other.advice or "", host=host)
             return
-        yield ok(check, f"{found.server} answers, version {version}", host=host)
+        yield ok(check, f"{server} answers, version {version}", host=host)
         if found.credentials.anonymous:
-            yield note("server.login", f"nobody logs in to {found.server}", host=host)
+            yield note("server.login", f"nobody logs in to {server}", host=host)
         else:
             yield ok("server.login", f"{found.credentials.user} logs in", host=host)
 

@@ -31,7 +31,7 @@ _MANY = 100  # jobs at once that a site may mind
 def look_at_arguments(situation: Situation) -> Iterator[Finding]:
     """Check the plugin's name and arguments, and those of nodes."""
     plugin = situation.plugin
-    if not plugin.own and not hasattr(plugins, f"{plugin.name}Plugin"):
+    if not plugin.made and not hasattr(plugins, f"{plugin.name}Plugin"):
         known = sorted(name.removesuffix("Plugin") for name in dir(plugins) if "Plugin" in name)
         fact = f"Nipype has no plugin called {plugin.name!r}"
         yield error("plugin.name", fact, f"one of {', '.join(filter(None, known))}")

@@ -16,7 +16,7 @@ from .archives import Archives
 from .arguments import look_at_arguments
 from .data import cohort_of, look_at_mirror, look_at_room, look_at_what_lacks
 from .execution import look_at_execution
-from .findings import Finding, Findings, error, note
+from .findings import Finding, Findings, error, note, several
 from .folders import (
     Folder,
     folders_of,
@@ -75,6 +75,11 @@ def check(
     -------
     Findings
         A list of :class:`Finding`; ``print`` shows a table of it.
+
+    Raises
+    ------
+    ConfigurationError
+        If an address holds an account.
     """
     workflows = [workflow] if isinstance(workflow, Workflow) else list(workflow or ())
     instead = _instead(server, config, cache_dir, offline, mirror, outbox)
@@ -104,6 +109,10 @@ def _instead(
     outbox: Path | str | None,
 ) -> dict[str, Any]:
     """Return arguments of :class:`nipype_xnat.Interface` for what was given."""
+    if server is not None and "@" in server:
+        raise ConfigurationError(
+            "server holds an account", advice="give the address alone, and the account by netrc"
+        )
     values: dict[str, Any] = {"server": server, "offline": offline}
     paths = {"config": config, "cache": cache_dir, "mirror": mirror, "outbox": outbox}
     values |= {
@@ -147,6 +156,8 @@ def _all(
         yield from look_at_folder(folder)
     for named in situation.named:
         yield from _archive(named, archives)
+    if later := situation.named_later:
+        yield note("account.later", f"{several(later)} gets the name of its archive in the run")
     cohort = cohort_of(situation, archives, instead)
     for named in situation.named:
         if named.offline:

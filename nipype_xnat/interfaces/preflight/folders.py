@@ -28,6 +28,8 @@ __all__ = [
 
 _SHELL = re.compile(r"""[\s()&;|<>$`"'*?\[\]!#~{}\\]""")
 _PYTHON = re.compile(r"""['\\\n\r]""")
+_SBATCH = re.compile(r"%[0-9]*[%AaJjNnstux]")
+_QSUB = re.compile(r"[:,$]")
 _LONG_OUTPUT = len("/_report/report.rst")
 
 
@@ -161,6 +163,12 @@ def _characters(path: str, plugin: Plugin, situation: Situation) -> Iterator[Fin
         fact = f"{path} holds {found[0]!r}, which ends the text in the script that Nipype writes"
         yield error(check, fact, advice)
         return
+    special = _SBATCH.search(path) if plugin.slurm else _QSUB.search(path)
+    if plugin.cluster and special:
+        program = "sbatch" if plugin.slurm else "qsub"
+        fact = f"{path} holds {special[0]!r}, which {program} reads otherwise in its option -o"
+        yield error(check, f"{fact}: jobs are refused, or end at once", advice)
+        return
     shell = _SHELL.search(path)
     if shell and not plugin.own:
         fact = f"{path} holds {shell[0]!r}: {plugin} hands it to a shell without quotes"
@@ -171,12 +179,6 @@ def _characters(path: str, plugin: Plugin, situation: Situation) -> Iterator[Fin
     if shell and commands:
         fact = f"{path} holds {shell[0]!r}, and Nipype quotes no file name in a command line"
         yield warning(check, f"{fact}, as in {commands[0].fullname}", advice)
-        return
-    special = "%" if plugin.slurm else ":,$"
-    if plugin.cluster and (odd := next((one for one in special if one in path), "")):
-        program = "sbatch" if plugin.slurm else "qsub"
-        fact = f"{path} holds {odd!r}, which has a meaning of its own in the option -o of {program}"
-        yield warning(check, fact, advice)
         return
     yield ok(check, f"{path} holds nothing that a shell or a scheduler reads otherwise")
 

@@ -159,6 +159,7 @@ def _submit(
     batch = folder / "look.sh"
     batch.write_text(scheduler.script(template, [sys.executable, str(script)]), encoding="utf-8")
     arguments = str(plugin.arguments.get(plugin.words) or "")
+    told.findings += _words_of_nodes(situation, scheduler, batch, arguments)
     try:
         number = scheduler.submit(batch, "nipype-xnat-check", arguments)
     except (JobRefused, ValueError) as refused:
@@ -172,6 +173,30 @@ def _submit(
     finally:
         if not answered:
             scheduler.end(number)
+
+
+def _words_of_nodes(
+    situation: Situation, scheduler: Scheduler, batch: Path, arguments: str
+) -> Iterator[Finding]:
+    """Ask the scheduler whether it takes the words that nodes have of their own."""
+    name = situation.plugin.words
+    seen: set[str] = set()
+    for node in situation.nodes:
+        own = getattr(node, "plugin_args", None)
+        if not isinstance(own, dict):
+            continue
+        words = own.get(name)
+        if not isinstance(words, str):
+            continue
+        whole = words if own.get("overwrite") else f"{arguments} {words}"
+        if whole in seen:
+            continue
+        seen.add(whole)
+        try:
+            scheduler.try_words(batch, whole)
+        except (JobRefused, ValueError) as refused:
+            fact = f"jobs of the node {node.fullname} are not accepted: {refused}"
+            yield error("job.accepted", fact, f"correct {name} in its plugin_args")
 
 
 def _wait(scheduler: Scheduler, number: int, answer: Path, patience: float) -> bool:
@@ -230,7 +255,8 @@ def _silence(scheduler: Scheduler, number: int, folder: Path, patience: float) -
         fact = f"job {number} did not come to its end in {patience:g} s: {scheduler.state(number)}"
         advice = "wait longer (--patience), or mend the arguments or the queue; it was cancelled"
         return error("job.runs", fact, advice)
-    printed = "; ".join(_printed(folder)) or "nothing that it printed is there"
+    printed = "; ".join(filter(None, (scheduler.fate(number), *_printed(folder))))
+    printed = printed or "nothing that it printed is there"
     return error(
         "job.runs",
         f"job {number} has ended, and {folder.parent} shows no answer: {printed}",

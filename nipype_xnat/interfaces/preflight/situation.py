@@ -37,12 +37,15 @@ class Plugin:
         Whether it is this package's, from ``cluster_plugin``.
     given : bool
         Whether it was named, and not Nipype's default.
+    made : bool
+        Whether it is an object, whose class Nipype need not know.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     given: bool = True
+    made: bool = False
 
     @classmethod
     def of(cls, plugin: Any, arguments: Any = None) -> Plugin:
@@ -57,8 +60,14 @@ class Plugin:
         if isinstance(plugin, (ClusterPlugin, ClusterGraphPlugin)):
             kind = "SLURM" if isinstance(plugin.scheduler, Slurm) else "SGE"
             graph = "Graph" if isinstance(plugin, ClusterGraphPlugin) else ""
-            return cls(kind + graph, dict(given), own=True)
-        return cls(name, dict(given))
+            return cls(kind + graph, dict(given), own=True, made=True)
+        return cls(name, dict(given), made=True)
+
+    @property
+    def key(self) -> str:
+        """A text that is the same for plugins that run nodes alike."""
+        told = sorted((k, str(v)) for k, v in self.arguments.items() if not callable(v))
+        return repr((self.name, self.own, self.given, told))
 
     @property
     def graph(self) -> bool:
@@ -164,6 +173,8 @@ class Situation:
         Nipype's settings of a run; where workflows differ, those of the first.
     without_base_dir : list of str
         Workflows that have none.
+    named_later : list of str
+        Nodes that get the name of their archive from other nodes.
     """
 
     workflows: list[Workflow]
@@ -173,6 +184,7 @@ class Situation:
     base_dirs: list[Path] = field(default_factory=list)
     execution: dict[str, Any] = field(default_factory=dict)
     without_base_dir: list[str] = field(default_factory=list)
+    named_later: list[str] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -214,10 +226,13 @@ def situation_of(
             found.execution = settings
         if where is None:
             found.without_base_dir.append(str(workflow.name))
-        for node in _expanded(workflow, where):
+        for node, connected in _expanded(workflow, where):
             found.nodes.append(node)
             if isinstance(node.interface.inputs, ConnectionInputSpec):
-                _add(named, node, instead)
+                if connected & {"server", "config"}:
+                    found.named_later.append(str(node.itername))
+                else:
+                    _add(named, node, instead)
         if where is not None and where.absolute() not in found.base_dirs:
             found.base_dirs.append(where.absolute())
     if base_dir is not None and not found.base_dirs:
@@ -232,13 +247,16 @@ def _settings(own: Mapping[str, Any]) -> dict[str, Any]:
     return dict(merged["execution"])
 
 
-def _expanded(workflow: Workflow, base_dir: Path | None) -> Iterator[Any]:
+def _expanded(workflow: Workflow, base_dir: Path | None) -> Iterator[tuple[Any, set[str]]]:
+    """Yield the nodes of a workflow, each with the names of its connected inputs."""
     whole = merge_dict(deepcopy(nipype_config._sections), deepcopy(dict(workflow.config)))
     # a deep copy of the workflow is what both give
-    for node in generate_expanded_graph(workflow._create_flat_graph()).nodes():
+    graph = generate_expanded_graph(workflow._create_flat_graph())
+    for node in graph.nodes():
         node.config = merge_dict(whole, node.config or {})
         node.base_dir = str(base_dir) if base_dir else None
-        yield node
+        edges = graph.in_edges(node, data=True)
+        yield node, {target for *_, given in edges for _, target in given["connect"]}
 
 
 def _add(named: dict[str, Named], node: Any, instead: Mapping[str, Any]) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 
 import pytest
-from nipype import Node
+from nipype import Node, Workflow
+from nipype.interfaces.utility import Merge
 
 from nipype_xnat import XNATSource, check, cluster_plugin
 from support.clusters import submit
 from support.clusters.cohort import jobs_of
+from support.clusters.daemons import until
 
 # a batch script whose last line, which the plugin adds, runs with a folder hidden and no route
 _WITHIN = """{}
@@ -94,3 +96,21 @@ class CheckLaw:
         # here all of it is well, and the folder that the job saw is not blamed
         here = {one.check for one in found if not one.host and one.level == "error"}
         assert here == {"cache.shared", "account.shared"}, str(found)
+
+    def test_jobs_that_are_refused_or_never_run_are_told_and_cancelled(self, cluster, tmp_path):
+        words, held = {"SLURM": ("sbatch_args", "--hold"), "SGE": ("qsub_args", "-h")}[self.plain]
+        node = Node(Merge(1), "node")
+        node.plugin_args = {words: {"SLURM": "-p none", "SGE": "-q none"}[self.plain]}
+        whole = Workflow("whole", base_dir=str(tmp_path))
+        whole.add_nodes([node])
+        found = check(whole, self.plain, {words: held}, patience=2).of("job")
+        assert [(one.check, one.level) for one in found] == [
+            ("job.accepted", "error"),
+            ("job.runs", "error"),
+        ], str(found)
+        assert "jobs of the node whole.node are not accepted" in found[0].fact
+        assert "did not come to its end in 2 s" in found[1].fact
+        until(lambda: cluster.jobs() == [], "the end of all jobs")
+        found = check(whole, self.plain, {words: "--no-such-option"}).of("job.accepted")
+        assert len(found) == 2 and all("refused the job" in one.fact for one in found)
+        assert not list(tmp_path.rglob(".nipype-xnat-check-*"))
