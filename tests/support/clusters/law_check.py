@@ -11,8 +11,8 @@ import pytest
 from nipype import Node, Workflow
 from nipype.interfaces.utility import Merge
 
-from nipype_xnat import XNATSource, check, cluster_plugin
-from support.clusters import submit
+from nipype_xnat import Interface, XNATSource, check, cluster_plugin
+from support.clusters import leaks, submit
 from support.clusters.cohort import jobs_of
 from support.clusters.daemons import until
 
@@ -22,13 +22,18 @@ exec unshare -m -n -- sh -c "mount -t tmpfs none {} && $(tail -n 1 "$0")"
 """
 
 
+PASSWORD = "an 0ther/word+of jane"
+
+
 class CheckLaw:
     """The tests; a subclass has the names of the plugins and the fixture ``cluster``."""
 
     plain = ""
 
     def test_a_check_finds_nothing_where_all_is_well(self, site, cluster):
-        """By the command, and on this host, which is the cluster's only one."""
+        """By the command; no secret is shown by the job or left behind."""
+        site.archive.add_user("jane", PASSWORD, admin=True)
+        Interface(site.url, "jane", PASSWORD).save_config(site.config)
         script = site.folder / "script.py"
         script.write_text(
             f"import sys; sys.path.insert(0, {str(submit.__file__).rpartition('/support')[0]!r})\n"
@@ -37,12 +42,13 @@ class CheckLaw:
         )
         words = ["--plugin", self.plain, "--cluster-plugin", "--json"]
         names = (site.config, site.folder / "work", site.folder / "cache")
-        done = subprocess.run(
-            [sys.executable, "-m", "nipype_xnat", "check", *words, script, *names],
-            capture_output=True,
-            text=True,
-            cwd=site.folder,
-        )
+        with leaks.Watch(cluster.tells) as watch:
+            done = subprocess.run(
+                [sys.executable, "-m", "nipype_xnat", "check", *words, script, *names],
+                capture_output=True,
+                text=True,
+                cwd=site.folder,
+            )
         assert done.returncode == 0, done.stdout + done.stderr
         found = {(row["check"], bool(row["host"])): row for row in json.loads(done.stdout)}
         for name in (
@@ -63,6 +69,10 @@ class CheckLaw:
         assert jobs_of(site.folder) == []
         assert not list(site.folder.rglob(".nipype-xnat-check-*"))
         assert site.archive.open_sessions == 0
+        wanted = leaks.forms(PASSWORD, "jane")
+        assert (watch.failed, watch.shown(wanted)) == ([], [])
+        but = [site.folder / "archive", site.config]
+        assert leaks.files_with(wanted, [site.folder, cluster.folder], but) == []
 
     def test_what_only_a_job_does_not_see_is_found(self, site, cluster, monkeypatch):
         """An account, a cache and a program on this host alone, and no way to the server."""
