@@ -18,7 +18,15 @@ from support.clusters.slurm import Slurm
 from support.demo_site import fill_archive, open_served_site, open_site
 
 # what asserts there explains itself when it fails
-for name in ("ground", "restarts", "law_running", "law_failures", "law_restarts", "law_examples"):
+for name in (
+    "ground",
+    "restarts",
+    "law_running",
+    "law_failures",
+    "law_restarts",
+    "law_trust",
+    "law_examples",
+):
     pytest.register_assert_rewrite(f"support.clusters.{name}")
 
 

@@ -7,9 +7,10 @@ from support.clusters.law_examples import ExampleLaw
 from support.clusters.law_failures import FailureLaw
 from support.clusters.law_restarts import RestartLaw
 from support.clusters.law_running import RunningLaw
+from support.clusters.law_trust import TrustLaw
 
 __all__ = ["ClusterLaw"]
 
 
-class ClusterLaw(CheckLaw, RunningLaw, FailureLaw, RestartLaw, ExampleLaw):
+class ClusterLaw(CheckLaw, RunningLaw, FailureLaw, RestartLaw, TrustLaw, ExampleLaw):
     """All laws; a subclass has what :class:`Ground` names, and the fixture ``cluster``."""
