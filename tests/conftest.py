@@ -1,5 +1,7 @@
 """What all tests share: no telemetry, no account of the machine, and a hand to fill archives."""
 
+import gc
+import itertools
 import json
 import os
 import shutil
@@ -29,10 +31,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish():
+    """Spare each later collection of garbage what stays: Nipype asks for one after each command."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory):
+    """A folder of homes; pytest's own numbering looks at all the earlier ones each time."""
+    root = tmp_path_factory.mktemp("homes")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory, monkeypatch):
+def _own_home(_homes, monkeypatch):
     """Keep the machine's own accounts, caches and proxies out of every test."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     ours = [name for name in os.environ if name.startswith("NIPYPE_XNAT_")]
     for name in ("NETRC", "XDG_CACHE_HOME", "http_proxy", "https_proxy", *ours):

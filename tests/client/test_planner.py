@@ -13,22 +13,17 @@ SESSIONS = 200
 
 
 def make_cohort(root, site, sessions):
-    """Fill an archive with sessions that hold a T1w (scan ids differ) and another scan."""
+    """Fill an archive with sessions that hold a T1w (scan ids differ), some another scan too."""
     archive = Archive(root, site)
     with archive.running() as url:
         fill = Filler(url)
         fill.put("/data/projects/COHORT")
         for number in range(sessions):
             scan, other = ("1", "2") if number % 3 else ("4", "1")
-            fill.session(
-                "COHORT",
-                f"S{number:03d}",
-                f"S{number:03d}_MR1",
-                {
-                    scan: ("T1w", {"NIFTI": {"t1.nii.gz": b"t1 of %d" % number}}),
-                    other: ("T2w", {"NIFTI": {"t2.nii.gz": b"t2 of %d" % number}}),
-                },
-            )
+            scans = {scan: ("T1w", {"NIFTI": {"t1.nii.gz": b"t1 of %d" % number}})}
+            if number % 4 == 0:
+                scans[other] = ("T2w", {"NIFTI": {"t2.nii.gz": b"t2 of %d" % number}})
+            fill.session("COHORT", f"S{number:03d}", f"S{number:03d}_MR1", scans)
     return archive
 
 
