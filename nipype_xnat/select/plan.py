@@ -317,21 +317,21 @@ class Plan:
         experiment = next(step for step in self.path.steps if step.level == "experiment")
         below = self.path.steps[self.path.steps.index(experiment) + 1 :]
         subject = self.path.step("subject")
-        if not below:
-            for project in self._selected_projects():
-                yield from self._experiments(project.project or None, subject, experiment)
-        elif below[0].level == "scan":
+
+        def ask(project: Record) -> list[Record]:
+            return list(self._experiments(project.project or None, subject, experiment))
+
+        if below and below[0].level == "scan":
             yield from self._scans(experiment, subject, below)
+            return
+        tables = in_parallel(ask, self._selected_projects())
+        sessions = (record for table in tables for record in table)
+        if not below:
+            yield from sessions
+        elif below[0].level in RESOURCE_LEVELS:
+            yield from self._session_resources(sessions, below)
         else:
-            sessions = (
-                record
-                for project in self._selected_projects()
-                for record in self._experiments(project.project or None, subject, experiment)
-            )
-            if below[0].level in RESOURCE_LEVELS:
-                yield from self._session_resources(sessions, below)
-            else:
-                yield from self._assessors(sessions, below)
+            yield from self._assessors(sessions, below)
 
     # -- scans
 
@@ -353,19 +353,26 @@ class Plan:
         self, experiment: Step, subject: Step | None, scan: Step, with_resources: bool
     ) -> Iterator[Holder]:
         """Yield the selected scans with the labels of their resources."""
-        for project in self._selected_projects():
+
+        def ask(project: Record) -> tuple[str | None, list[Record] | None]:
             name = project.project or None
             try:
-                joined = list(self._experiments(name, subject, experiment, scan, with_resources))
+                return name, list(
+                    self._experiments(name, subject, experiment, scan, with_resources)
+                )
             except (ServerBroken, BadRequest) as error:
                 log.warning(
                     "the server refuses scans joined to experiments (%s): asking session by "
                     "session",
                     error.message,
                 )
+                return name, None
+
+        for name, joined in in_parallel(ask, self._selected_projects()):
+            if joined is None:
                 yield from self._holders_one_by_one(name, subject, experiment, scan)
-                continue
-            yield from self._fold(joined, scan, with_resources)
+            else:
+                yield from self._fold(joined, scan, with_resources)
 
     def _fold(self, joined: list[Record], scan: Step, with_resources: bool) -> Iterator[Holder]:
         """Fold the rows of a join into one holder a scan."""
@@ -426,12 +433,15 @@ class Plan:
         resource: Step,
         step: Step,
     ) -> Iterator[Record]:
-        # a shared session is seen in several projects: each sees it for itself
-        for _, of_project in groupby(holders, key=lambda holder: holder.record.project):
-            sessions = groupby(of_project, key=lambda holder: holder.record.experiment_id)
-            yield from self._batches.files(
-                (list(group) for _, group in sessions), inside, resource, step
-            )
+        # a shared session is seen in several projects, and each sees it for itself: it is asked
+        # for once more when all others have been
+        waiting = holders
+        while True:
+            again: list[Holder] = []
+            yield from self._batches.files(_seen_first(waiting, again), inside, resource, step)
+            if not again:
+                return
+            waiting = again
 
     # -- resources of sessions, assessors, reconstructions
 
@@ -536,6 +546,17 @@ class Plan:
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
+
+
+def _seen_first(holders: Iterable[Holder], again: list[Holder]) -> Iterator[list[Holder]]:
+    """Yield the holders of each session as one project sees it; keep other projects' views."""
+    projects: dict[str, str] = {}
+    grouped = groupby(holders, key=lambda h: (h.record.project, h.record.experiment_id))
+    for (project, session), group in grouped:
+        if projects.setdefault(session, project) == project:
+            yield list(group)
+        else:
+            again.extend(group)
 
 
 def _named_alone(project: str | None, step: Step) -> dict[str, str]:

@@ -139,6 +139,26 @@ def test_a_session_is_found_by_what_another_project_calls_it(client, fill):
     assert not client.select("/projects/Q/experiments/E1/scans")
 
 
+def test_the_sessions_of_several_projects_share_batches(client, fill, xnat_archive):
+    files = {"R": {"a.txt": b"a"}}
+    for letter in "ABCDE":
+        fill.put(f"/data/projects/{letter}")
+        for number in range(3):
+            base = fill.session(letter, f"S{number}", f"{letter}{number}", {"1": ("T1w", files)})
+    for letter in "AB":
+        fill.put(f"{base}/projects/{letter}")
+    client.select("/projects").first()
+    xnat_archive.requests.clear()
+    path = "/projects/*/experiments/*/scans/*[type=T1w]/resources/R/files/*.txt"
+    found = [(r.project, r.experiment_label) for r in client.select(path).records()]
+    asked = [request.path for request in xnat_archive.requests]
+    own = [(letter, f"{letter}{number}") for letter in "ABCDE" for number in range(3)]
+    assert sorted(found) == sorted([*own, ("A", "E2"), ("B", "E2")])
+    # a table a project, one batch for all, and one for each further view of what is shared
+    assert len([path for path in asked if path.endswith("/files")]) <= 3
+    assert len(asked) <= 2 + 5 + 3, asked
+
+
 @pytest.mark.parametrize("owners", [0, 1, 2], ids=["none", "exactly one", "two"])
 @pytest.mark.parametrize("kind", ["scan", "session"])
 def test_few_or_no_resources_in_a_batch(client, fill, owners, kind):
