@@ -34,7 +34,7 @@ from .hashing import md5_of
 from .inventory import Inventory, clock_of, scan
 from .known import key_of
 from .layers import linkable
-from .leases import DAYS, Lease, Leases, text_of_lease
+from .leases import DAYS, Lease, Leases, renewed, text_of_lease
 from .objects import Objects
 from .stamp import carries_stamp
 from .units import bytes_of, seconds_of
@@ -251,7 +251,9 @@ class Cache(Objects):
         text = text_of_lease(where, sorted(set(digests)), names, days * DAY)
         try:
             self._prepare()
-            self._write_small(self.root / "leases" / f"{key_of(where)}.json", text)
+            path = self.root / "leases" / f"{key_of(where)}.json"
+            if not renewed(path, text):
+                self._write_small(path, text)
         except OSError as error:
             log.warning(
                 "no lease in %s, a prune may remove what %s uses: %s", self.root, run, error

@@ -205,6 +205,26 @@ def test_lease_by_digest_comes_before_the_folder(cache, three, tmp_path):
     assert names(cache) == {"b"} and cache.find(digest)
 
 
+def test_lease_of_the_same_is_renewed_by_a_touch(cache, three, tmp_path):
+    digest = "0" * 32
+    cache.lease(tmp_path / "run", [digest, "1" * 32], [three["b"] / "f"])
+    (path,) = (cache.root / "leases").iterdir()
+    (before,) = cache.leases()
+    written = path.stat().st_ino
+    for digests, views in (([digest], []), ([digest, "1" * 32], [three["b"] / "f"])):
+        os.utime(path, (0, time.time() - 1000))
+        cache.lease(tmp_path / "run", digests, views)
+        (lease,) = cache.leases()
+        assert path.stat().st_ino == written
+        assert (lease.digests, lease.views) == (before.digests, before.views)
+        assert lease.until >= before.until
+    for digests, views in (([digest], [three["a"]]), (["2" * 32], []), ([], [])):
+        cache.lease(tmp_path / "run", digests, views)
+        (lease,) = cache.leases()
+        assert lease.digests == frozenset(digests)
+        assert len(lease.views) == len(views)
+
+
 def test_lease_ends(cache, three, tmp_path):
     cache.lease(tmp_path / "run", views=[three["b"]], days=-0.001)
     assert cache.leases() == ()
