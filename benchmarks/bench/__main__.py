@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +47,10 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.folder.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    # nodes leave their notes where they run
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    os.chdir(work)
     setting = Setting(folder, args.rounds or (1 if args.quick else 5), args.quick)
     found: dict[str, Subject] = {}
     for name in args.only or SUBJECTS:
