@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,10 @@ class XNATSinkInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignor
 
     def __setattr__(self, key: str, value: Any) -> None:
         refuse_secrets([key])
+        kind: Any = type(self)
         if key in ("trait_added", "trait_modified"):  # events of traits itself
             super().__setattr__(key, value)
-        elif key not in self.copyable_trait_names():
+        elif key not in _declared(kind) and key not in self.copyable_trait_names():
             if not isdefined(value):
                 super().__setattr__(key, value)
             self._outputs[key] = value
@@ -116,6 +118,12 @@ class XNATSinkInputSpec(DynamicTraitedSpec, ConnectionInputSpec):  # type: ignor
             if key in self._outputs:
                 self._outputs[key] = value
             super().__setattr__(key, value)
+
+
+@cache
+def _declared(kind: Any) -> frozenset[str]:
+    """Return the inputs of a class: to ask each object is slow where workflows are copied."""
+    return frozenset(kind.class_trait_names())
 
 
 class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]

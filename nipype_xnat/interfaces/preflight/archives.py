@@ -102,6 +102,8 @@ class Archives:
         Files that hold the accounts in use.
     secrets : set of str
         Their passwords, to look for where they must not be; never shown.
+    trouble : str
+        Why one of them cannot be asked.
     """
 
     def __init__(self, host: str = "") -> None:
@@ -110,6 +112,7 @@ class Archives:
         self._seen: set[tuple[str, ...]] = set()
         self.secrets: set[str] = set()
         self.files: list[Path] = []
+        self.trouble = ""
 
     def close(self) -> None:
         """Log out."""
@@ -141,6 +144,7 @@ class Archives:
             found = connection_of(values)
         except ConfigurationError as trouble:
             fact = f"{trouble.message}{who}"
+            self.trouble = trouble.message
             named = values.get("config")
             if named:
                 file_found = [*look_at_file(Path(str(named)).expanduser(), host)]
@@ -168,7 +172,9 @@ class Archives:
             yield warning(
                 "server.certificate", fact, "name its certificate: verify=FILE", host=host
             )
-        yield from self._greet(values, found)
+        greeted = [*self._greet(values, found)]
+        self.trouble = next((one.fact for one in greeted if one.level == "error"), self.trouble)
+        yield from greeted
 
     def _greet(self, values: Mapping[str, Any], found: config.Connection) -> Iterator[Finding]:
         """Ask a server for its version, which logs in."""

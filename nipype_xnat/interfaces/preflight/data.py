@@ -55,7 +55,9 @@ class Cohort:
 
 def cohort_of(situation: Situation, archives: Archives, instead: dict[str, Any]) -> Cohort:
     """Ask archives, or mirrors, what the nodes will ask them; nothing is fetched."""
-    found = Cohort()
+    found = Cohort(trouble=archives.trouble)
+    if found.trouble:
+        return found  # told once, and not for each node
 
     def archive_of(inputs: Any) -> Interface:
         values = {**named_by(inputs), **instead}
