@@ -12,7 +12,7 @@ from . import config as configuration
 from .address import Address
 from .errors import ConfigurationError, NotFound, UsageError
 from .raw import RawRequests
-from .transport import HttpTransport, Request, Transport
+from .transport import Credentials, HttpTransport, Request, Transport
 
 # the rooms of an interface are imported where they are first entered: most scripts need a few
 if TYPE_CHECKING:
@@ -341,18 +341,28 @@ class Interface(RawRequests):
         if self._http is not None:
             self._http.on_login = self._traced.login if self._traced else None
 
-    def save_config(self, location: str | LocalPath) -> None:
+    def save_config(
+        self, location: str | LocalPath, credentials: Credentials | None = None
+    ) -> None:
         """Write server and account to a JSON file that only its owner can read.
 
         Parameters
         ----------
         location : path
+        credentials : Credentials, optional
+            Others than its own, such as a token.
         """
         if self._http is None:
             raise UsageError(
                 "a mirror has no account to save", advice="save it while the server can be reached"
             )
-        configuration.save(location, self.server, self._http.credentials)
+        configuration.save(
+            location,
+            self.server,
+            credentials or self._http.credentials,
+            verify=self._http.verify,
+            proxy=self._http.proxy,
+        )
 
     def load_config(self, location: str | LocalPath) -> None:
         """Log out, and connect to the server of another configuration file.

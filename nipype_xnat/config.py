@@ -39,6 +39,7 @@ __all__ = [
     "offline",
     "outbox_folder",
     "save",
+    "write_private",
 ]
 
 CONFIG_VARIABLE = "NIPYPE_XNAT_CONFIG"
@@ -117,7 +118,7 @@ def connection(
     server, user, password : str, optional
     config : path, optional
         JSON file ``{"server": ..., "user": ..., "password": ...}``, the one that pyxnat uses; may
-        also hold ``verify`` and ``proxy``.
+        also hold ``verify`` and ``proxy``, and ``account`` where the user is a token of it.
     anonymous : bool
         Do not log in.
     verify, proxy
@@ -143,7 +144,7 @@ def connection(
     terminal = interactive and sys.stdin is not None and sys.stdin.isatty()
     if server is None and user is None and not anonymous and (entry := _pass_entry()):
         user, server, password = entry
-        kept = Credentials(user, password, partial(_pass_password, server, user))
+        kept = Credentials(user, password, partial(_pass_account, server, user))
         return Connection(server, kept, verify, proxy, ACCOUNTS_FILE)
     if server is None:
         if not terminal:
@@ -158,7 +159,7 @@ def connection(
         return Connection(server, Credentials(user, password), verify, proxy, "arguments")
     stored = _netrc_entry(server)
     if stored is not None and (user is None or user == stored[0]):
-        reload = partial(_netrc_password, server)
+        reload = partial(_netrc_account, server)
         return Connection(server, Credentials(stored[0], stored[1], reload), verify, proxy, "netrc")
     if not terminal:
         raise ConfigurationError(
@@ -206,7 +207,10 @@ def _of_file(path: Path, verify: bool | str | None, proxy: str | None) -> Connec
             advice='it must be JSON: {"server": "https://...", "user": "...", "password": "..."}',
         )
     credentials = Credentials(
-        str(values["user"]), str(values["password"]), partial(_password_of, path)
+        str(values["user"]),
+        str(values["password"]),
+        partial(_account_of, path),
+        str(values.get("account", "")),
     )
     return Connection(
         str(values["server"]),
@@ -238,10 +242,10 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _password_of(path: Path) -> str | None:
+def _account_of(path: Path) -> Credentials | None:
     try:
-        return str(_read(path)["password"])
-    except (ConfigurationError, KeyError):
+        return _of_file(path, None, None).credentials
+    except ConfigurationError:
         return None
 
 
@@ -271,9 +275,9 @@ def _netrc_file() -> Path:
     return Path(os.environ.get("NETRC") or Path.home() / ".netrc")
 
 
-def _netrc_password(server: str) -> str | None:
+def _netrc_account(server: str) -> Credentials | None:
     entry = _netrc_entry(server)
-    return entry[1] if entry else None
+    return Credentials(*entry) if entry else None
 
 
 def _pass_entry() -> tuple[str, str, str] | None:
@@ -298,12 +302,12 @@ def _pass_entry() -> tuple[str, str, str] | None:
     return user.strip(), server.strip(), password.strip()
 
 
-def _pass_password(server: str, user: str) -> str | None:
+def _pass_account(server: str, user: str) -> Credentials | None:
     try:
         entry = _pass_entry()
     except ConfigurationError:
         return None
-    return entry[2] if entry and entry[:2] == (user, server) else None
+    return Credentials(user, entry[2]) if entry and entry[:2] == (user, server) else None
 
 
 def _warn_if_shared(path: Path, mode: int) -> None:
@@ -315,7 +319,14 @@ def _warn_if_shared(path: Path, mode: int) -> None:
         )
 
 
-def save(path: str | Path, server: str, credentials: Credentials) -> None:
+def save(
+    path: str | Path,
+    server: str,
+    credentials: Credentials,
+    *,
+    verify: bool | str | None = None,
+    proxy: str | None = None,
+) -> None:
     """Write a configuration file that only its owner can read.
 
     Parameters
@@ -324,14 +335,34 @@ def save(path: str | Path, server: str, credentials: Credentials) -> None:
         Replaced in one step if it exists.
     server : str
     credentials : Credentials
+    verify, proxy
+        See :class:`nipype_xnat.transport.HttpTransport`; not written where there are none.
+    """
+    user = credentials.user
+    values: dict[str, Any] = {"server": server, "user": user, "password": credentials.password()}
+    if credentials.account != user.rpartition("/")[2]:
+        values["account"] = credentials.account
+    more = {"verify": verify, "proxy": proxy}
+    values.update((name, value) for name, value in more.items() if value is not None)
+    write_private(path, values)
+
+
+def write_private(path: str | Path, values: dict[str, Any]) -> None:
+    """Write a JSON file that only its owner can read, in one step.
+
+    Parameters
+    ----------
+    path : path
+    values : dict
     """
     target = Path(path).expanduser()
     target.parent.mkdir(parents=True, exist_ok=True)
-    values = {"server": server, "user": credentials.user, "password": credentials.password()}
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:  # mkstemp makes it 0600
             json.dump(values, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from .query import XNATQuery
 from .sharing import share_connections
 from .sink import XNATSink
 from .source import XNATSource
+from .tokens import issued_token
 from .verifying import Verification, verify
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "check",
     "cluster_plugin",
     "cohort_workflow",
+    "issued_token",
     "prefetch",
     "share_connections",
     "verify",

@@ -19,17 +19,21 @@ class Credentials:
     password : str, optional
         The secret. It is in no repr and in no pickle.
     reload : callable, optional
-        Finds the secret again after the object was pickled; it must itself pickle, and name the
-        place of the secret (a file), not the secret.
+        Finds the credentials again after the object was pickled, or when they are refused; it must
+        itself pickle, and name the place of the secret (a file), not the secret.
+    account : str, optional
+        Whose they are, where the login name is that of a token.
     """
 
     def __init__(
         self,
         user: str = "",
         password: str | None = None,
-        reload: Callable[[], str | None] | None = None,
+        reload: Callable[[], Credentials | None] | None = None,
+        account: str = "",
     ) -> None:
         self.user = user
+        self.account = account or user.rpartition("/")[2]
         self._password = password
         self._reload = reload
 
@@ -41,18 +45,30 @@ class Credentials:
     def password(self) -> str | None:
         """Return the secret, read again from its place where it was lost; None where it cannot."""
         if self._password is None and self._reload is not None:
-            self._password = self._reload()
+            self.reread()
         return self._password
+
+    def reread(self) -> bool:
+        """Take them from their place again, and tell whether they are others now.
+
+        Those of another account are not taken.
+        """
+        found = self._reload() if self._reload is not None else None
+        if found is None or found.account != self.account:
+            return False
+        before = self.user, self._password
+        self.user, self._password = found.user, found.password()
+        return before != (self.user, self._password)
 
     def masked(self, text: str) -> str:
         """Return a text with the secret blotted out, for messages of other libraries."""
         return text.replace(self._password, "***") if self._password else text
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"user": self.user, "_password": None, "_reload": self._reload}
+        return {**self.__dict__, "_password": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
-        return f"Credentials({self.user!r})"
+        return f"Credentials({self.account!r})"

@@ -125,7 +125,7 @@ class HttpTransport:
     @property
     def account(self) -> str:
         """Login name, without the name of an authentication provider."""
-        return self.credentials.user.rpartition("/")[2]
+        return self.credentials.account
 
     @property
     def logged_in(self) -> bool:
@@ -212,6 +212,15 @@ class HttpTransport:
         session.end()
 
     def _open_session(self, http: requests.Session) -> None:
+        try:
+            self._try_to_open(http)
+        except NotLoggedIn:
+            # the file may name another token by now
+            if not self.credentials.reread():
+                raise
+            self._try_to_open(http)
+
+    def _try_to_open(self, http: requests.Session) -> None:
         password = self.credentials.password()
         asked = "POST /data/JSESSION"
         if password is None:

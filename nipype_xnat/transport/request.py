@@ -17,6 +17,8 @@ __all__ = ["CHUNK", "Answer", "Around", "Body", "Request", "Transport"]
 CHUNK = 1 << 20
 """Bytes read at a time: memory stays flat whatever the size of a file."""
 
+# behind the operation stand the names of tokens
+_TOKENS = ("data", "services", "tokens")
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
@@ -95,7 +97,10 @@ class Request:
     @property
     def asked(self) -> str:
         """Method and path in words, for messages: shortened, and never with a secret in it."""
-        text = f"{self.method} {self.address}"
+        address = self.address
+        if address.segments[:3] == _TOKENS:
+            address = Address(address.segments[:4])
+        text = f"{self.method} {address}"
         return text if len(text) <= 300 else text[:297] + "..."
 
 
