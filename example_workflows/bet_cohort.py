@@ -101,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         running.say("There is nothing to do.")
         return 1
 
-    with running.folder.claimed(args.work) as folder:
-        workflow = build(cohort, named, folder, frac=args.frac)
+    with running.folder.claimed(args.work) as folder, running.for_jobs(args, named) as jobs:
+        workflow = build(cohort, jobs, folder, frac=args.frac)
         done = running.run(workflow, [record["name"] for record in cohort], args, main="bet")
         nodes = ("source", "sink")
         sessions = list(running.sessions(workflow, cohort, done, main="bet", nodes=nodes))

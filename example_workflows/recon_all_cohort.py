@@ -130,8 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         running.say("There is nothing to do.")
         return 1
 
-    with running.folder.claimed(args.work) as folder:
-        workflow = build(cohort, named, folder, directive=args.directive, threads=args.threads)
+    with running.folder.claimed(args.work) as folder, running.for_jobs(args, named) as jobs:
+        workflow = build(cohort, jobs, folder, directive=args.directive, threads=args.threads)
         done = running.run(workflow, [record["name"] for record in cohort], args, main="recon")
         nodes = ("source", "sink")
         sessions = list(running.sessions(workflow, cohort, done, main="recon", nodes=nodes))

@@ -34,6 +34,7 @@ from nipype_xnat.demo.pool import MultiProcPlugin
 from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.interfaces.plugins import CLUSTER_PLUGINS, cluster_plugin
 from nipype_xnat.interfaces.results import drop_unreadable
+from nipype_xnat.interfaces.tokens import issued_token
 from nipype_xnat.records import Record
 
 PLUGINS = ("MultiProc", "Linear", *CLUSTER_PLUGINS)
@@ -70,6 +71,11 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
         "--config",
         type=Path,
         help="instead: a JSON file with server, user and password, readable by its owner only",
+    )
+    parser.add_argument(
+        "--token",
+        action="store_true",
+        help="let jobs log in by a short-lived token, in a folder beside the working directory",
     )
     parser.add_argument("--project", required=True, help="ID of the project")
     parser.add_argument("--criteria", default=OVER_80, help="which sessions of it")
@@ -156,6 +162,20 @@ def connect(named: Mapping[str, str], cache: Path | None = None) -> Interface:
         cache=cache or named.get("cache_dir"),
         interactive=False,
     )
+
+
+@contextlib.contextmanager
+def for_jobs(args: argparse.Namespace, named: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Name the archive for the nodes: with ``--token`` by one that ends with the run."""
+    if not args.token:
+        yield dict(named)
+        return
+    work = args.work.expanduser().resolve()
+    with (
+        connect(named) as archive,
+        issued_token(archive, work.with_name(f"{work.name}.token")) as config,
+    ):
+        yield {**{k: v for k, v in named.items() if k != "server"}, "config": config}
 
 
 def absent(cache: Cache, cohort: Iterable[Mapping[str, Any]]) -> set[tuple[str, int | None]]:
