@@ -232,7 +232,9 @@ def test_conflicts_are_reported_and_settled_by_choice(choice, offline, box, clie
     first = push(client.transport, box)
     assert len(first.conflicts) == 2 and len(first.sent) == 1
     assert holds(client) == ({"n.txt": b"theirs"}, "theirs")
-    assert all("somebody else changed" in box.conflict(entry) for entry in box.waiting())
+    waiting = box.waiting()
+    assert len(waiting) == 2
+    assert all("somebody else changed" in box.conflict(entry) for entry in waiting)
     second = push(client.transport, box, conflicts=choice)
     files, group = holds(client)
     if choice == "theirs":
@@ -479,6 +481,7 @@ def test_a_reason_can_be_given_with_the_push(tmp_path):
         box = Outbox(tmp_path / "m.outbox")
         without = push(client.transport, box)
         assert without.sent == []
+        assert without.failed
         assert all("give event_reason" in text for _, text in without.failed)
         result = push(client.transport, box, reason="done offline")
         assert (len(result.sent), result.failed) == (3, [])

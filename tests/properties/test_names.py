@@ -76,6 +76,7 @@ def test_resources_and_their_files(connected, label):
         subject.resource(label).file("a.txt").put(b"words")
     except UsageError:
         assert not subject.resources().get()
+        assert not is_addressable(label)
         return
     assert len(archive.requests) > sent
     (resource,) = subject.resources()
