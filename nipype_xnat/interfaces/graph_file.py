@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-__all__ = ["has_run", "nodes_of"]
+__all__ = ["GRAPH", "has_run", "nodes_of"]
 
-_NAME = "graph1.json"
+GRAPH = "graph1.json"
+"""Nipype writes it at the start of each run."""
 
 
 def has_run(folder: Path) -> bool:
     """Tell whether a folder is that of a workflow which has run, and wrote down its nodes."""
-    return (folder / _NAME).is_file()
+    return (folder / GRAPH).is_file()
 
 
 def nodes_of(run: Path) -> dict[Path, set[Path]]:
@@ -27,7 +28,7 @@ def nodes_of(run: Path) -> dict[Path, set[Path]]:
         ``base_dir/workflow``.
     """
     try:
-        graph = json.loads((run / _NAME).read_text(encoding="utf-8"))
+        graph = json.loads((run / GRAPH).read_text(encoding="utf-8"))
         folders = [_folder(run, node["result"]) for node in graph["nodes"]]
         before: dict[Path, set[Path]] = {folder: set() for folder in folders}
         for link in graph["links"]:

@@ -17,6 +17,7 @@ from typing import Any
 from .delivered import Delivered
 from .node_folder import NodeFolder, Unreadable, fingerprints
 from .run_record import PlannedNode, RunRecord
+from .submitted import Submitted
 
 __all__ = ["Lineage", "State", "Verdict", "delivered_in", "shown"]
 
@@ -74,6 +75,7 @@ class Lineage:
     ) -> None:
         self._record = record
         self._links = links or {}
+        self._submitted = Submitted()
         self._known: dict[Path, Verdict] = {}
 
     def verdict(self, path: Path) -> Verdict:
@@ -100,16 +102,20 @@ class Lineage:
 
     def connections(self, folder: NodeFolder) -> dict[str, tuple[Path, str]]:
         """Return where the connected inputs of a node come from, by their names."""
-        planned = self._record.node(folder.path) if self._record is not None else None
-        if planned is not None:
-            return dict(planned.connections)
-        return folder.connections()
+        planned = self._planned(folder)
+        return folder.connections() if planned is None else dict(planned.connections)
+
+    def _planned(self, folder: NodeFolder) -> PlannedNode | None:
+        """Return what the workflow names now, where it has told anybody."""
+        if self._record is not None:
+            return self._record.node(folder.path)
+        return self._submitted.node(folder)
 
     def _judge(self, folder: NodeFolder) -> Verdict:
-        planned = self._record.node(folder.path) if self._record is not None else None
+        planned = self._planned(folder)
         verdict = Verdict(folder, planned.name if planned else folder.name, State.DONE)
         try:
-            connections = self.connections(folder)
+            connections = dict(planned.connections) if planned else folder.connections()
         except Unreadable as problem:
             verdict.state, verdict.reason = State.UNCHECKED, str(problem)
             connections = {}

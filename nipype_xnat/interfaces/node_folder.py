@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from nipype.pipeline.engine.utils import load_resultfile
 from nipype.utils.filemanip import loadpkl
 
-__all__ = ["NodeFolder", "Unreadable", "fingerprints", "folder_of"]
+__all__ = ["NodeFolder", "Unreadable", "fingerprints", "folder_of", "loaded"]
 
 _UNFINISHED = "_unfinished.json"
 
@@ -77,7 +77,7 @@ class NodeFolder:
         """
         if self.result_file is None:
             raise Unreadable(f"there is no result in {self.path}")
-        return _loaded(load_resultfile, self.result_file)
+        return loaded(load_resultfile, self.result_file)
 
     @property
     def failure(self) -> str:
@@ -85,7 +85,7 @@ class NodeFolder:
         stored = next((n for n in self._names if n.startswith("crashstore")), None)
         try:
             result = (
-                _loaded(loadpkl, self.path / stored)
+                loaded(loadpkl, self.path / stored)
                 if self.result_file is None and stored
                 else self.result
             )
@@ -110,7 +110,7 @@ class NodeFolder:
         path = self.path / "_node.pklz"
         if not path.is_file():
             raise Unreadable(f"there is no {path}")
-        return _loaded(loadpkl, path)
+        return loaded(loadpkl, path)
 
     @property
     def name(self) -> str:
@@ -175,7 +175,13 @@ class NodeFolder:
         return None
 
 
-def _loaded(load: Any, path: Path) -> Any:
+def loaded(load: Callable[[str], Any], path: Path) -> Any:
+    """Load a pickle of Nipype's.
+
+    Raises
+    ------
+    Unreadable
+    """
     try:
         return load(str(path))
     except Exception as error:  # unpickling runs into anything

@@ -114,7 +114,7 @@ class RunRecord:
         written = set()
         for session in sessions:
             path = self._sessions / f"{session.name}.json"
-            write_whole(path, json.dumps(self._values(session)))
+            write_whole(path, json.dumps(self._values(session)), durable=False)
             written.add(path)
         if not partial:
             for path in self._sessions.glob("*.json"):

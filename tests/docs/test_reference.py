@@ -68,6 +68,7 @@ INSIDE_MODULES = (
     "interfaces.node_folder",
     "interfaces.places",
     "interfaces.run_record",
+    "interfaces.submitted",
     "interfaces.templates",
     "interfaces.trust",
 )

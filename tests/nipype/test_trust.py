@@ -293,6 +293,29 @@ def test_what_no_run_record_tells_the_archive_does(cohort, config, fill, tmp_pat
     assert [stored.unchecked for stored in sinks(tmp_path / "work")] == [()]
 
 
+def test_parameters_of_a_plain_workflow_as_they_were_submitted(cohort, config, tmp_path):
+    """Nipype pickles a node for its job: that tells what the workflow names, ran or not."""
+
+    def build(factor):
+        whole = Workflow(name="mine", base_dir=str(tmp_path / "work"))
+        template = "/projects/P/experiments/sub1_MR1/scans/1/resources/NIFTI/files/*.nii"
+        source = Node(XNATSource(templates={"t1": template}, config=str(config)), "source")
+        sink = Node(XNATSink(config=str(config)), "sink")
+        whole.connect([(source, sink, [(name, name) for name in NAMES])])
+        a_number(whole, source, sink)
+        whole.get_node("shout").inputs.factor = factor
+        return whole
+
+    build(3).run("Linear")
+    with pytest.raises(NodeExecutionError, match="StaleResult(.|\n)*factor=3, and the workflow"):
+        build(4).run(plugin=CancelledPlugin("shout"))
+    # what was submitted once and is not meant any more says nothing
+    build(3).run("Linear")
+    build(4).run("Linear")
+    build(4).run(plugin=CancelledPlugin("shout"))
+    assert [stored.unchecked for stored in sinks(tmp_path / "work")] == [()]
+
+
 def test_other_files_of_a_source_do_not_matter(sub1, config, fill, tmp_path):
     """Only what was used is compared."""
     work = tmp_path / "work"

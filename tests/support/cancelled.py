@@ -2,6 +2,7 @@
 
 import networkx
 from nipype.pipeline.plugins.base import PluginBase
+from nipype.pipeline.plugins.tools import create_pyscript
 
 
 class CancelledPlugin(PluginBase):
@@ -20,5 +21,6 @@ class CancelledPlugin(PluginBase):
     def run(self, graph, config, updatehash=False):
         """Run the others."""
         for node in networkx.topological_sort(graph):
+            create_pyscript(node)  # as for any job
             if node.name not in self.names:
                 node.run(updatehash=updatehash)
