@@ -264,9 +264,13 @@ def run(
     broken = ""
     try:
         if args.plugin in CLUSTER_PLUGINS:
-            workflow.run(plugin=cluster_plugin(args.plugin, plugin_args))
+            ran = workflow.run(plugin=cluster_plugin(args.plugin, plugin_args))
         else:
-            workflow.run(plugin=pool or args.plugin, plugin_args=plugin_args)
+            ran = workflow.run(plugin=pool or args.plugin, plugin_args=plugin_args)
+        if not len(ran):
+            # nipype-xnat check, or prefetch: there is no result to tell of
+            tell("The workflow was looked at, and not run")
+            sys.exit()
     except Exception as error:
         if isinstance(error, XNATError):
             raise

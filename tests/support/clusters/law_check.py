@@ -12,6 +12,7 @@ from nipype import Node, Workflow
 from nipype.interfaces.utility import Merge
 
 from nipype_xnat import Interface, XNATSource, check, cluster_plugin
+from nipype_xnat.cli.demo import example
 from support.clusters import leaks, submit
 from support.clusters.cohort import jobs_of
 from support.clusters.daemons import until
@@ -31,20 +32,15 @@ class CheckLaw:
     plain = ""
 
     def test_a_check_finds_nothing_where_all_is_well(self, site, cluster):
-        """By the command; no secret is shown by the job or left behind."""
+        """The example, by the command; no secret is shown by the job or left behind."""
         site.archive.add_user("jane", PASSWORD, admin=True)
         Interface(site.url, "jane", PASSWORD).save_config(site.config)
-        script = site.folder / "script.py"
-        script.write_text(
-            f"import sys; sys.path.insert(0, {str(submit.__file__).rpartition('/support')[0]!r})\n"
-            "from support.clusters import submit\n"
-            "submit.workflow(*sys.argv[1:]).run()\n"
-        )
-        words = ["--plugin", self.plain, "--cluster-plugin", "--json"]
-        names = (site.config, site.folder / "work", site.folder / "cache")
+        words = ["--config", site.config, "--project", "DEMO", "--criteria", submit.CRITERIA]
+        words += ["--work", site.folder / "work", "--cache", site.folder / "cache"]
+        words = ["--json", example("bet_cohort"), *words, "--plugin", self.plain]
         with leaks.Watch(cluster.tells) as watch:
             done = subprocess.run(
-                [sys.executable, "-m", "nipype_xnat", "check", *words, script, *names],
+                [sys.executable, "-m", "nipype_xnat", "check", *map(str, words)],
                 capture_output=True,
                 text=True,
                 cwd=site.folder,
@@ -67,6 +63,7 @@ class CheckLaw:
         # nothing stays, and nothing was run
         assert cluster.jobs() == []
         assert jobs_of(site.folder) == []
+        assert not (site.folder / "bet_cohort.html").exists()
         assert not list(site.folder.rglob(".nipype-xnat-check-*"))
         assert site.archive.open_sessions == 0
         wanted = leaks.forms(PASSWORD, "jane")
