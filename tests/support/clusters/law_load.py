@@ -1,0 +1,108 @@
+"""Thirty jobs at once are few connections to the archive, and a run's token ends with it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from nipype import Node, Workflow
+
+from nipype_xnat import Interface, XNATSource, cluster_plugin
+from nipype_xnat.config import connection
+from support.clusters import leaks, submit
+from support.clusters.daemons import CPUS, until
+from support.clusters.ground import HEADS, PASSWORD, Ground
+from support.counting import door
+
+LIMIT = 4
+
+#: first lines of a batch script: a job goes on when all are there
+TOGETHER = """\
+#!/bin/bash
+echo > "$MEETING/$$"
+until set -- "$MEETING"/*; [ $# -ge $PARTY ]; do sleep 0.3; done
+"""
+
+
+class LoadLaw(Ground):
+    """Load on the archive; each takes a minute, so one cluster does, unless all are asked for."""
+
+    @pytest.fixture
+    def _here(self):
+        if self.plain != "SLURM" and not os.environ.get("CLUSTER_TESTS_ALL"):
+            pytest.skip("runs on SLURM, and here with CLUSTER_TESTS_ALL=1")
+
+    def _sources(self, site, config) -> Workflow:
+        """Make a source for each processor; ten of them want the same image."""
+        whole = Workflow(name="load", base_dir=str(site.folder / "work"))
+        for number in range(CPUS):
+            source = XNATSource(outfields=["t1"], config=str(config))
+            source.inputs.cache_dir = str(site.folder / "cache")
+            source.inputs.query_template = (
+                "/projects/DEMO/experiments/"
+                f"{submit.SESSIONS[number % 3]}/scans/*[type=T1w*]/resources/NIFTI*/files/*"
+                "[name=*.nii.gz,*.nii,*.img]"
+            )
+            whole.add_nodes([Node(source, name=f"source{number}")])
+        whole.config["execution"] = {
+            "crashdump_dir": str(site.folder / "crash"),
+            "poll_sleep_duration": 0.5,
+        }
+        return whole
+
+    @pytest.mark.usefixtures("_here")
+    def test_thirty_jobs_share_a_few_connections_and_fetch_each_file_once(
+        self, site, cluster, monkeypatch
+    ):
+        meeting = site.folder / "meeting"
+        meeting.mkdir()
+        monkeypatch.setenv("MEETING", str(meeting))
+        monkeypatch.setenv("PARTY", str(CPUS))
+        monkeypatch.setenv("NIPYPE_XNAT_CONNECTIONS", str(LIMIT))
+        config = site.folder / "through-the-door.json"
+        with door(site.url) as way_in:
+            Interface(way_in.url, "admin", "admin").save_config(config)
+            whole = self._sources(site, config)
+            site.archive.requests.clear()
+            before = site.archive.logins, site.archive.logouts, site.archive.open_sessions
+            whole.run(plugin=cluster_plugin(self.plain, {"template": TOGETHER}))
+            until(lambda: way_in.open == 0, "the end of all connections")
+        assert len(list(meeting.iterdir())) == CPUS
+        assert 1 < way_in.most <= LIMIT
+        fetched = Counter(
+            request.path.rpartition("/")[2]
+            for request in site.archive.requests
+            if request.method == "GET" and "/files/" in request.path
+        )
+        assert len(fetched) == len(HEADS)
+        assert set(fetched.values()) == {1}
+        after = site.archive.logins, site.archive.logouts, site.archive.open_sessions
+        assert after == (before[0] + CPUS, before[1] + CPUS, before[2])
+
+    @pytest.mark.usefixtures("_here")
+    def test_the_token_of_a_run_ends_with_it_and_is_in_no_file(self, site, cluster):
+        self.account(site, with_token=False)
+        token = site.folder / "work.token" / "xnat.json"
+        words = ["--plugin", self.plain, "--token"]
+        with ThreadPoolExecutor(1) as pool, leaks.Watch(cluster.tells) as watch:
+            running = pool.submit(self.example, site, "bet_cohort", *words)
+            until(lambda: token.exists() or running.done(), "a token", 120)
+            given = connection(config=token).credentials
+            code, said = running.result()
+        assert code == 0, said
+        assert site.computed() == HEADS
+        alias, word = given.user, given.password()
+        assert alias != "jane" and word != PASSWORD
+        asked = requests.get(f"{site.url}/data/projects", auth=(alias, word), timeout=60)
+        assert asked.status_code == 401
+        assert not token.parent.exists()
+        assert watch.failed == [] and watch.shown(leaks.forms(word, alias)) == []
+        places = [site.folder, cluster.folder]
+        # what a database has deleted may still lie in its file
+        archive = [site.folder / "archive"]
+        assert leaks.files_with(leaks.forms(word, alias), places, archive) == []
+        assert word not in said
+        assert leaks.files_with([alias.encode()], [site.folder / "work"], []) == []
