@@ -15,15 +15,14 @@ def checks():
     for path in Path(preflight.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args:
-                made = getattr(node.func, "id", "") in ("note", "warning", "error")
-                found |= {node.args[0].value} if made and _is_text(node.args[0]) else set()
-            if isinstance(node, ast.Assign) and _is_text(node.value):
-                found |= {node.value.value} if node.targets[0].id == "check" else set()
+                name, value = getattr(node.func, "id", ""), node.args[0]
+            elif isinstance(node, ast.Assign):
+                name, value = getattr(node.targets[0], "id", ""), node.value
+            else:
+                continue
+            if name in ("note", "warning", "error", "check") and isinstance(value, ast.Constant):
+                found.add(value.value)
     return found
-
-
-def _is_text(node):
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_each_check_stands_in_a_table():
