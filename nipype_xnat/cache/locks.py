@@ -65,7 +65,9 @@ def _acquire(
     patience: float,
     check: Callable[[], None],
 ) -> bool:
-    last, since = sign_of_life(), time.monotonic()
+    # nobody is looked at before he is in the way
+    last: object = None
+    since = time.monotonic()
     while True:
         check()
         try:

@@ -21,7 +21,7 @@ from .named import read_names, text_of_names
 from .partial import Partial
 from .policy import Mode, Trust, after_hash
 from .stamp import stamp_of
-from .writing import sync_folder, touch, unique_name
+from .writing import touch, unique_name
 
 __all__ = ["Objects"]
 
@@ -53,6 +53,7 @@ class Objects:
         self.layers = tuple(place for place in places if place != self.root)
         self.mode = mode
         self.patience = patience
+        self._prepared = False
 
     # -- looking up
 
@@ -234,7 +235,7 @@ class Objects:
                     source.rename(target)
                 return
             else:
-                sync_folder(target.parent)
+                # the bytes are on the disk; a name that a power cut takes away is fetched again
                 return
         raise CacheError(
             f"a wrong file is in the way and cannot be set aside: {target}",
@@ -297,12 +298,16 @@ class Objects:
         return sorted(found, key=lambda item: (-item[0], item[1].name))
 
     def _prepare(self) -> None:
+        # once, and again where somebody removed it: it is called for each file
+        if self._prepared and (self.root / "partial").is_dir():
+            return
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._layout():
             self._write_small(self.root / "layout", f"{_LAYOUT}\n".encode())
         self._check_layout()
         for name in ("objects", "views", "partial", "locks"):
             (self.root / name).mkdir(exist_ok=True)
+        self._prepared = True
 
     def _layout(self) -> str:
         layout = self.root / "layout"
