@@ -1,11 +1,15 @@
 """A template costs a handful of requests, however many sessions it selects, and misses none."""
 
+import math
+
 import pytest
 import requests
 
 from nipype_xnat import Interface
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import BadRequest, NotFound, ServerBroken
+from nipype_xnat.select.batches import Batches
+from nipype_xnat.select.listings import Listings
 from support.filler import Filler
 
 T1W = "/projects/COHORT/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii.gz"
@@ -34,7 +38,12 @@ def cohort(request, tmp_path_factory):
         yield archive, request.param
 
 
-def test_200_sessions_in_at_most_12_requests(cohort, tmp_path):
+def most_requests(sessions, id_length):
+    """Twice what the length of addresses alone would need, and six."""
+    return math.ceil(6 + 2 * sessions * (id_length + 1) / 7000)
+
+
+def test_200_sessions_in_few_requests(cohort, tmp_path):
     archive, id_length = cohort
     with archive.running() as url:
         archive.requests.clear()
@@ -46,9 +55,28 @@ def test_200_sessions_in_at_most_12_requests(cohort, tmp_path):
     assert {len(record.experiment_id) for record in records} == {id_length}
     assert {record.scan_type for record in records} == {"T1w"}
     assert {record.path for record in records} == {"t1.nii.gz"}
-    assert len(asked) <= 12, asked
+    assert len(asked) <= most_requests(SESSIONS, id_length), asked
     assert [asked[0].path, asked[-1].path] == ["/data/JSESSION", "/data/JSESSION"]
     assert [asked[0].method, asked[-1].method] == ["POST", "DELETE"]
+
+
+@pytest.mark.parametrize("id_length", [12, 30])
+@pytest.mark.parametrize("sessions", [20, 200, 2_000, 20_000])
+def test_batches_of_any_cohort_are_few(sessions, id_length):
+    ids = [f"SITE_E{number:0{id_length - 6}d}" for number in range(sessions)]
+    asked = []
+
+    def address(batch):
+        return str(Listings.batch_address(batch, ["scans", "T1w"], ["NIFTI"]))
+
+    def ask(batch):
+        asked.append(address(batch))
+        return batch
+
+    assert list(Batches(ask, lambda batch: len(address(batch))).rows(ids)) == ids
+    assert max(map(len, asked)) < 8000
+    # beside the batches: log-in, the table, log-out
+    assert 3 + len(asked) <= most_requests(sessions, id_length)
 
 
 def test_a_cohort_with_criteria_in_at_most_12_requests(cohort, tmp_path):

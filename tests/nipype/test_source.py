@@ -407,3 +407,31 @@ def test_an_empty_result_says_why(cohort, config):
     source.inputs.trait_set(session="sub1_MR1", criteria="xnat:mrSessionData/AGE > 200")
     with pytest.raises(NothingMatched, match="where xnat:mrSessionData/AGE > 200"):
         source.run()
+
+
+@pytest.mark.parametrize("sessions", ["*", "sub1_MR1"])
+def test_a_warm_run_asks_for_two_listings_and_no_bytes(cohort, config, xnat_archive, sessions):
+    template = f"/projects/P/experiments/{sessions}/scans/*[type=T1w]/resources/NIFTI/files/*.nii"
+
+    def run():
+        return XNATSource(templates={"t1": template}, config=str(config)).run().outputs.t1
+
+    cold = run()
+    xnat_archive.requests.clear()
+    assert run() == cold
+    paths = [request.path for request in xnat_archive.requests]
+    assert len(paths) <= 2, paths
+    assert not [path for path in paths if "/files/" in path]
+
+
+def test_a_warm_run_by_a_record_costs_no_request_and_no_log_in(cohort, config, xnat_archive):
+    (record, *_) = XNATQuery(templates={"t1": ALL_T1}, config=str(config)).run().outputs.records
+
+    def run():
+        return XNATSource(outfields=["t1"], record=record, config=str(config)).run().outputs.t1
+
+    cold = run()
+    Path(config).touch()  # a configuration that was written anew is a new connection
+    xnat_archive.requests.clear()
+    assert run() == cold
+    assert not xnat_archive.requests
