@@ -25,7 +25,7 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 from nipype.pipeline.engine.utils import load_resultfile
 
-from nipype_xnat import Interface, transfer
+from nipype_xnat import Interface, config, transfer
 from nipype_xnat.cache.store import Cache
 from nipype_xnat.cohort import found_of
 from nipype_xnat.demo import folder
@@ -508,7 +508,12 @@ def tell_failures(done: Iterable[Session], tell: Say = say) -> None:
 
 
 def prove(named: Mapping[str, str], done: Iterable[Session], tell: Say = say) -> bool:
-    """Check the archive by :func:`verify`, say what came of it, and return whether all is well."""
+    """Check the archive by :func:`verify`, say what came of it, and return whether all is well.
+
+    Offline that is what waits to be pushed.
+    """
+    if config.offline():
+        return _prove_waiting(done, tell)
     try:
         by_bytes, by_digest, wrong = verify(named, done)
     except (XNATError, OSError) as error:
@@ -521,6 +526,36 @@ def prove(named: Mapping[str, str], done: Iterable[Session], tell: Say = say) ->
         tell(
             "Checked by another connection: the archive holds what the workflow made "
             f"({by_bytes} files compared byte for byte, {by_digest} by digest)."
+        )
+    return not wrong
+
+
+def _prove_waiting(done: Iterable[Session], tell: Say) -> bool:
+    from nipype_xnat.mirror.outbox import Files, Outbox  # needs the local archive, an extra
+
+    mirror = config.mirror_folder()
+    outbox = Outbox(config.outbox_folder(None, mirror))
+    waiting = {
+        (entry.what.owner.get("experiment_label"), entry.what.resource, path): digest
+        for entry in outbox.waiting()
+        if isinstance(entry.what, Files)
+        for path, digest in entry.what.digests.items()
+    }
+    wrong, number = 0, 0
+    for session in done:
+        for entry in session.stored:
+            if str(entry["action"]) == "keep":
+                continue
+            number += 1
+            label = str(entry["address"]).rpartition("/resources/")[2].partition("/files/")[0]
+            key = (session.record["experiment_label"], label, str(entry["path"]))
+            if waiting.get(key) != _md5(Path(entry["source"])):
+                wrong += 1
+                tell(f"  WRONG: {entry['address']} does not wait in {outbox.root}")
+    if number and not wrong:
+        tell(
+            f"Working offline: {_count(number, 'file')} wait in {outbox.root}, compared by digest; "
+            f"to send them: nipype-xnat push {mirror}"
         )
     return not wrong
 
