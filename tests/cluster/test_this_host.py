@@ -11,7 +11,7 @@ import pytest
 
 from support.clusters import cohort, leaks, restarts
 from support.clusters.daemons import until
-from support.clusters.ground import HEADS
+from support.clusters.ground import ALL, HEADS
 
 
 def test_multiproc_gives_what_a_linear_run_gives(site, linear):
@@ -21,10 +21,32 @@ def test_multiproc_gives_what_a_linear_run_gives(site, linear):
     assert cohort.state(site) == linear
 
 
-@pytest.mark.parametrize("plugin", ["Linear", "MultiProc"])
-@pytest.mark.parametrize("moment", restarts.MOMENTS, ids=str)
+def cases(ways, short):
+    """Return all combinations with the plugins; those that are not short take long."""
+    return [
+        pytest.param(plugin, way, id=f"{plugin}-{way}", marks=() if (plugin, way) in short else ALL)
+        for way in ways
+        for plugin in ("Linear", "MultiProc")
+    ]
+
+
+KILLS = {str(moment): moment for moment in restarts.MOMENTS}
+SHORT = {("Linear", str(restarts.MOMENTS[3])), ("MultiProc", str(restarts.MOMENTS[1]))}
+
+
+@pytest.mark.parametrize(("plugin", "moment"), cases(KILLS, SHORT))
 def test_the_archive_is_killed_in_mid_run(served, linear, plugin, moment):
-    restarts.archive_killed(served, linear, plugin, moment)
+    restarts.archive_killed(served, linear, plugin, KILLS[moment])
+
+
+INTERRUPTS = {"fetching": restarts.FETCH, "storing": restarts.STORE}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "what"), cases(INTERRUPTS, {("Linear", "storing"), ("MultiProc", "fetching")})
+)
+def test_an_interrupt_leaves_nothing_behind(served, linear, plugin, what):
+    restarts.interrupted(served, linear, plugin, INTERRUPTS[what])
 
 
 def test_the_search_finds_what_was_hidden_on_purpose(tmp_path):

@@ -46,6 +46,7 @@ class Served:
         self._left = 0
         self._answered = False
         self._then: Callable[[], object] = bool
+        self._call: tuple[re.Pattern[bytes], Callable[[], object]] | None = None
         self.killed = threading.Event()
         self.start()
 
@@ -90,6 +91,10 @@ class Served:
         self.killed.clear()
         self._left, self._answered, self._then = after, answered, then
         self._wanted = re.compile(rb"(?m)^" + wanted)
+
+    def call_at(self, wanted: bytes, what: Callable[[], object]) -> None:
+        """Call something when a request has come, before it is passed on."""
+        self._call = re.compile(rb"(?m)^" + wanted), what
 
     def count(self, wanted: bytes) -> int:
         """Return how many requests of this kind came since the beginning."""
@@ -160,6 +165,9 @@ class Served:
 
     def _asked(self, data: bytes, met: threading.Event) -> bool:
         with self._lock:
+            if self._call is not None and self._call[0].search(data):
+                self._call, call = None, self._call[1]
+                call()
             self._lines += re.findall(rb"(?m)^[A-Z]+ /\S+ HTTP/1.1\r$", data)
             if self._wanted is None or not self._wanted.search(data):
                 return False

@@ -26,6 +26,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # as a terminal has it: what is interrupted are all its processes
     )
 
 

@@ -18,11 +18,12 @@ class RestartLaw(Ground):
     """Jobs, daemons, the submitting process and the archive are ended."""
 
     @ALL
-    @pytest.mark.parametrize("kind", ["plain", "graph"])
+    @pytest.mark.parametrize("kind", ["plain", "graph", "Nipype's own"])
     def test_the_submitting_process_is_killed(self, site, cluster, linear, monkeypatch, kind):
-        plugin = f"+{getattr(self, kind)}"
+        plugin = f"+{self.graph if kind == 'graph' else self.plain}"
+        killed = self.plain if kind == "Nipype's own" else plugin
         monkeypatch.setenv("QUICK_BET_TAKES", "15")
-        with cohort.started(site, plugin) as process:
+        with cohort.started(site, killed) as process:
             until(lambda: list((site.folder / "work").rglob("bet/command.txt")), "a bet", 90)
             process.kill()
         assert cluster.jobs()
