@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import AnswerError, CannotReachServer, NotFound
+from ..errors import AnswerError, CannotReachServer, NotFound, ServerBroken
 from ..records import Record, scan_segment
-from ..transport import Transport
+from ..transport import Request, Transport
 from .file_batches import FileBatches, Holder
 from .grammar import Step
 from .listings import Listings
@@ -66,22 +66,45 @@ def relist(transport: Transport, files: Iterable[Record]) -> Relisted:
         for record in _batched(ask, kind, members, broken):
             found[_key(record)] = record
 
+    broken_alone: dict[Record, AnswerError] = {}
+
     def listed(resource: Record) -> list[Record]:
         try:
             return list(ask.files(resource))
         except NotFound:
             return []
+        except ServerBroken as error:
+            broken_alone[resource] = error
+            return []
+
+    def is_gone(owner: Record) -> tuple[Record, bool]:
+        # XNAT answers 500 to a listing of what is below it
+        address = owner.with_values(direction="").owner.ask(format="json")
+        try:
+            ask.transport.send(Request("GET", address, expect="json")).close()
+        except NotFound:
+            return owner, True
+        except (AnswerError, CannotReachServer):
+            return owner, False
+        return owner, False
 
     for records in in_parallel(listed, alone):
         for record in records:
             found[_key(record)] = record
+
+    def problem_of(record: Record) -> AnswerError | CannotReachServer | None:
+        return broken.get(record.experiment_id) or broken_alone.get(_resource(record))
+
+    doubtful = [_owner(r) for r in wanted if isinstance(problem_of(r), ServerBroken)]
+    gone = {owner for owner, is_so in in_parallel(is_gone, dict.fromkeys(doubtful)) if is_so}
     result = Relisted()
     for record in wanted:
-        problem = broken.get(record.experiment_id)
-        if problem is not None and not isinstance(problem, NotFound):
+        now, problem = found.get(_key(record)), problem_of(record)
+        absent = isinstance(problem, NotFound) or _owner(record) in gone
+        if now is None and problem is not None and not absent:
             result.problems[record] = problem
         else:
-            result.now[record] = found.get(_key(record))
+            result.now[record] = now
     return result
 
 
@@ -135,6 +158,7 @@ def _kind(record: Record) -> str | None:
 def _owner(record: Record) -> Record:
     return Record(
         project=record.project,
+        subject_id=record.subject_id,
         experiment_id=record.experiment_id,
         scan_id=record.scan_id,
         assessor_id=record.assessor_id,
