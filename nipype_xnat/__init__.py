@@ -5,11 +5,12 @@
 second to import and the local archive needs an extra, so each name is resolved on first use.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import errors
 from ._version import __version__
 from .errors import XNATError
+from .lazily import lazily
 
 if TYPE_CHECKING:
     from .archive import Archive
@@ -58,43 +59,29 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = {
-    "Archive": "archive",
-    "Cohort": "cohort",
-    "F": "search",
-    "Federation": "federation",
-    "Inspector": "inspection",
-    "Interface": "client",
-    "SearchManager": "manage",
-    "Select": "select.root",
-    "Users": "manage",
-    "XNATQuery": "interfaces",
-    "XNATSink": "interfaces",
-    "XNATSource": "interfaces",
-    "check": "interfaces",
-    "cluster_plugin": "interfaces",
-    "cohort_workflow": "interfaces",
-    "issued_token": "interfaces",
-    "prefetch": "interfaces",
-    "share_connections": "interfaces",
-    "verify": "interfaces",
-}
-
-
-_MODULES = ("jsonutil", "manage", "select")  # those that pyxnat's scripts take from the package
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name in _MODULES:
-        return import_module(f".{name}", __name__)
-    if name in _HOMES:
-        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES} - {"Any", "TYPE_CHECKING"})
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Archive": "archive",
+        "Cohort": "cohort",
+        "F": "search",
+        "Federation": "federation",
+        "Inspector": "inspection",
+        "Interface": "client",
+        "SearchManager": "manage",
+        "Select": "select.root",
+        "Users": "manage",
+        "XNATQuery": "interfaces",
+        "XNATSink": "interfaces",
+        "XNATSource": "interfaces",
+        "check": "interfaces",
+        "cluster_plugin": "interfaces",
+        "cohort_workflow": "interfaces",
+        "issued_token": "interfaces",
+        "prefetch": "interfaces",
+        "share_connections": "interfaces",
+        "verify": "interfaces",
+    },
+    # those that pyxnat's scripts take from the package
+    modules=("jsonutil", "manage", "select"),
+)
