@@ -37,6 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--read-only", action="store_true", help="serve a closed archive, writing nothing"
     )
+    parser.add_argument(
+        "--no-checksums",
+        action="store_true",
+        help="keep no digests of what is stored, as some sites do: for tests of clients",
+    )
+    parser.add_argument(
+        "--refuse-comma-lists",
+        action="store_true",
+        help="refuse lists in addresses with 400, as some proxies do: for tests of clients",
+    )
     parser.add_argument("--certificate", type=Path, help="certificate file, for TLS")
     parser.add_argument("--key", type=Path, help="key file of the certificate")
 
@@ -62,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"--port {args.port} is no port: 0 (a free one) to 65535", file=sys.stderr)
         return 2
     try:
-        site = Site(context=args.context.rstrip("/"), datatypes=tuple(args.datatypes))
+        site = Site(
+            context=args.context.rstrip("/"),
+            datatypes=tuple(args.datatypes),
+            checksums=not args.no_checksums,
+            refuse_comma_lists=args.refuse_comma_lists,
+        )
         archive = Archive(args.root, site, read_only=args.read_only)
     except (Invalid, Refused, OSError) as problem:
         print(f"cannot open an archive in {args.root}: {problem}", file=sys.stderr)

@@ -143,3 +143,28 @@ def test_a_signal_during_an_upload_ends_it_cleanly(tmp_path):
         assert listed["ResultSet"]["Result"] == []
         assert not any((root / "incoming").iterdir())
         assert not any(path.is_file() for path in (root / "files").rglob("*"))
+
+
+def test_it_can_be_a_server_without_digests_that_refuses_lists(tmp_path):
+    for options, digest, status in (
+        ((), "9dd4e461268c8034f5c8564e155c67a6", 200),
+        (("--no-checksums", "--refuse-comma-lists"), "", 400),
+    ):
+        root = tmp_path / f"a{status}"
+        with serving("--root", root, "--port", 0, *options) as (_, line):
+            with requests.Session() as http:
+                http.trust_env = False
+                http.auth = ("admin", "admin")
+                url = url_of(line).rstrip("/")
+                for path in (
+                    "",
+                    "/subjects/S",
+                    "/subjects/S/experiments/E?xsiType=xnat:mrSessionData",
+                ):
+                    http.put(f"{url}/data/projects/P{path}").raise_for_status()
+                files = f"{url}/data/projects/P/subjects/S/experiments/E/resources/R/files"
+                http.put(f"{files}/x.txt?inbody=true", data=b"x").raise_for_status()
+                (row,) = http.get(files).json()["ResultSet"]["Result"]
+                assert row["digest"] == digest
+                several = http.get(f"{url}/data/experiments/XNAT_E00001,XNAT_E00001/files")
+                assert several.status_code == status
