@@ -207,7 +207,7 @@ given to a stand-in for `bet` that takes a twentieth of a second, and stored by 
 all of the time is overhead. Archive, scheduler and jobs share one machine: {cores} cores
 ({machine}), {cpus} processors declared to the scheduler, CPython {python}, Nipype {nipype}. To
 import what a job imports takes {imports:.1f} s of a processor here. "end" says for how many
-sessions the archive holds both results afterwards.
+sessions the archive holds both results afterwards.{note}
 
 """
 
@@ -245,6 +245,7 @@ def main() -> None:
         "--report", type=Path, default=HERE.parent / "docs" / "benchmarks-cluster.md"
     )
     parser.add_argument("--folder", type=Path, default=HERE.parent / "benchmark-data")
+    parser.add_argument("--note", default="", help="a sentence about the machine, for the page")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     head = HEAD.format(
@@ -254,6 +255,7 @@ def main() -> None:
         python=platform.python_version(),
         nipype=version("nipype"),
         imports=_imports(),
+        note=f" {args.note}" if args.note else "",
     )
     # what was measured of one scheduler stays when the other one is measured
     kept = args.folder / "cluster.json"

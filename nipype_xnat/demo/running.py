@@ -33,7 +33,7 @@ from nipype_xnat.demo.failures import Failure, listed, reasons
 from nipype_xnat.demo.pool import MultiProcPlugin
 from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.interfaces.plugins import CLUSTER_PLUGINS, cluster_plugin
-from nipype_xnat.interfaces.results import drop_unreadable
+from nipype_xnat.interfaces.results import drop_broken
 from nipype_xnat.interfaces.tokens import issued_token
 from nipype_xnat.records import Record
 
@@ -245,7 +245,7 @@ def run(
     """
     work = Path(workflow.base_dir).resolve()
     crashes = work / "crash"
-    drop_unreadable(Path(work, workflow.name).glob("*/*"))
+    drop_broken(Path(work, workflow.name).glob("*/*"))
     outcome = Run(time.time(), crashes, before=_times(workflow, names, main))
     progress = _Progress(workflow, names, (main, last), outcome.before, tell)
     _be_quiet(workflow, crashes)

@@ -25,7 +25,7 @@ from nipype.pipeline.plugins.tools import create_pyscript, report_crash
 
 from ..errors import UsageError
 from .jobs import Jobs
-from .results import drop_unreadable, results_of
+from .results import drop_broken, results_of
 from .schedulers import GridEngine, JobRefused, Scheduler, Slurm
 from .sharing import share_among
 
@@ -97,7 +97,7 @@ class ClusterPlugin(DistributedPluginBase):  # type: ignore[misc]
             nodes = list(graph.nodes())
             _share_connections(nodes, self.plugin_args)
             self._jobs.wait_for_earlier(nodes, _pause(config))
-            drop_unreadable(Path(node.output_dir()) for node in nodes)
+            drop_broken(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
         except BaseException:
             self._jobs.tell_what_is_left()
@@ -177,7 +177,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
             nodes = list(graph.nodes())
             _share_connections(nodes, self.plugin_args)
             self._jobs.wait_for_earlier(nodes, _pause(config))
-            drop_unreadable(Path(node.output_dir()) for node in nodes)
+            drop_broken(Path(node.output_dir()) for node in nodes)
             super().run(graph, config, updatehash=updatehash)
         except BaseException:
             self._jobs.tell_what_is_left()

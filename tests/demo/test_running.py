@@ -23,6 +23,7 @@ from nipype_xnat.cli.demo import example
 from nipype_xnat.demo import failures, folder, pool, running
 from nipype_xnat.demo.failures import Failure
 from nipype_xnat.errors import CannotReachServer, XNATError
+from support.demo_site import QUICK_BET
 from support.waiting import wait_for
 
 CRASH = """Node: bet_cohort.A.sink
@@ -291,3 +292,27 @@ def test_counts_and_words_of_a_run():
     assert str(some) == (
         "1 file downloaded, 1 session computed, 0 files uploaded.\n1 of 2 sessions failed"
     )
+
+
+def test_a_program_that_babbles_and_makes_no_file_has_failed(site, words, load_example, capfd):
+    site.put_program("bet", "#!/bin/sh\necho '\\033[2J nan nan 100%'\nexit 0\n")
+    assert example_main(load_example, words) == 1
+    said = capfd.readouterr().out
+    assert "failed at sink" in said and "3 of 3 sessions failed" in said
+    assert "there is no file" in said and "0 files uploaded" in said
+    # Nipype has it that bet is done, and would not run it again
+    site.put_program("bet", QUICK_BET)
+    assert example_main(load_example, words) == 0
+    assert len(site.computed()) == 3
+
+
+@pytest.mark.parametrize("plugin", ["Linear", "MultiProc"])
+def test_a_result_that_was_cut_off_is_made_anew(site, words, load_example, capfd, plugin):
+    assert example_main(load_example, words) == 0
+    computed = site.computed()
+    result = site.folder / "work" / "bet_cohort" / "DEMO008_MR1" / "bet" / "result_bet.pklz"
+    result.write_bytes(result.read_bytes()[:300])
+    given = [str(word) for word in [*words, "--plugin", plugin]]
+    assert load_example("bet_cohort").main(given) == 0
+    assert site.computed() == ["DEMO008_MR1_T1w.nii.gz"] and len(computed) == 3
+    assert "1 session computed" in capfd.readouterr().out
