@@ -286,14 +286,14 @@ def test_an_account_is_never_asked_for(monkeypatch, tmp_path, load_example):
 
 
 def test_one_session_is_run_again_alone(run, site, monkeypatch):
-    monkeypatch.setenv("QUICK_BET_REFUSES", "DEMO004")
-    code, said = run()
+    monkeypatch.setenv("QUICK_BET_REFUSES", "DEMO008")
+    code, _ = run(site, *FEW)
     assert code == 1
     monkeypatch.delenv("QUICK_BET_REFUSES")
     site.computed()
-    code, said = run("--session", "DEMO004_MR1", "--session", "DEMO001_MR1")
-    assert (code, site.computed()) == (0, ["DEMO004_MR1_T1w.nii.gz"])
+    code, said = run(site, *FEW, "--session", "DEMO008_MR1", "--session", "DEMO005_MR1")
+    assert (code, site.computed()) == (0, ["DEMO008_MR1_T1w.nii.gz"])
     assert "2 sessions selected, 2 with the wanted image" in said
-    assert len({session for session, _ in brains(site)}) == len(DELIVERED)
-    with pytest.raises(UsageError, match=r"'DEMO04_MR1'(.|\n)*did you mean 'DEMO004_MR1'"):
-        run("--session", "DEMO04_MR1")
+    assert len({session for session, _ in brains(site)}) == 3
+    with pytest.raises(UsageError, match=r"'DEMO08_MR1'(.|\n)*did you mean 'DEMO008_MR1'"):
+        run(site, *FEW, "--session", "DEMO08_MR1")
