@@ -19,16 +19,21 @@ from support.counting import door
 
 LIMIT = 4
 
-#: first lines of a batch script: a job goes on when all are there
-TOGETHER = """\
-#!/bin/bash
+#: what a job does before its own line: it goes on when all are there, and gives up after minutes
+TOGETHER = """
+: "${MEETING:?}" "${PARTY:?}"
 echo > "$MEETING/$$"
-until set -- "$MEETING"/*; [ $# -ge $PARTY ]; do sleep 0.3; done
-"""
+for look in $(seq 1000); do
+    set -- "$MEETING"/*
+    [ $# -ge $PARTY ] && break
+    sleep 0.3
+done"""
 
 
 class LoadLaw(Ground):
     """Load on the archive; each takes a minute, so one cluster does, unless all are asked for."""
+
+    head = "#!/bin/bash"
 
     @pytest.fixture
     def _here(self):
@@ -68,7 +73,7 @@ class LoadLaw(Ground):
             whole = self._sources(site, config)
             site.archive.requests.clear()
             before = site.archive.logins, site.archive.logouts, site.archive.open_sessions
-            whole.run(plugin=cluster_plugin(self.plain, {"template": TOGETHER}))
+            whole.run(plugin=cluster_plugin(self.plain, {"template": self.head + TOGETHER}))
             until(lambda: way_in.open == 0, "the end of all connections")
         assert len(list(meeting.iterdir())) == CPUS
         assert 1 < way_in.most <= LIMIT
