@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.errors import Broken, Forbidden, NotFound
 from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.archive.values import whole
 
 _MANY = 400  # bound parameters that SQLite takes without trouble
 
@@ -100,11 +101,6 @@ class Scope:
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def number(text: str) -> int:
-    """Read the number of a resource; one too large for any is none that exists."""
-    return min(int(text), 2**62)
 
 
 def _chunks(items: Sequence[int]) -> Iterable[Sequence[int]]:
@@ -218,7 +214,7 @@ class Tree:
         if "'" in text or '"' in text:
             raise NotFound("Unable to identify resource")
         parts = [part for part in re.split(r"\s*,\s*", text) if part]
-        numbers = [number(part) for part in parts if part.isdecimal()]
+        numbers = [whole(part) for part in parts if part.isdecimal()]
         if numbers:
             rows = self.connection.execute(
                 sa.select(s.resource.c.pk, s.resource.c.owner_pk).where(
@@ -243,7 +239,7 @@ class Tree:
         unlabelled = False
         if wanted:
             bound["labels"] = [part for part in wanted if part.upper() != "NULL"]
-            bound["numbers"] = [number(part) for part in wanted if part.isdecimal()]
+            bound["numbers"] = [whole(part) for part in wanted if part.isdecimal()]
             unlabelled = len(bound["labels"]) < len(wanted)
         query = _resources_of(bool(wanted), unlabelled)
         for chunk in _chunks(list(by_pk)):
@@ -345,9 +341,7 @@ class Tree:
             if not part.isdecimal():
                 continue
             row = (
-                self.connection.execute(
-                    sa.select(s.resource).where(s.resource.c.pk == number(part))
-                )
+                self.connection.execute(sa.select(s.resource).where(s.resource.c.pk == whole(part)))
                 .mappings()
                 .first()
             )

@@ -17,6 +17,15 @@ _FLOAT = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3
 _UNUSUAL = {"NAN": "NaN", "INF": "INF", "-INF": "-INF"}
 
 
+def whole(digits: str) -> int:
+    """Read a whole number; one too large for any count or name is only very large.
+
+    Python refuses to read thousands of digits, and SQLite to hold more than 64 bits.
+    """
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) < 19 else 2**62
+
+
 def now() -> str:
     """Say what time it is, as tables show it."""
     stamp = dt.datetime.now()

@@ -21,6 +21,7 @@ from nipype_xnat.archive.files import Stored
 from nipype_xnat.archive.prearchive import Held
 from nipype_xnat.archive.storage.blobs import Blobs
 from nipype_xnat.archive.tree import Catalog, Scope
+from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 
@@ -185,7 +186,7 @@ def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None =
     level = call.param("compression") or "0"
     blobs = call.archive.blobs
     if kind in {"zip", "xar"}:
-        chunks = zipped(named, blobs, min(9, int(level)) if level.isdecimal() else 0)
+        chunks = zipped(named, blobs, min(9, whole(level)) if level.isdecimal() else 0)
     else:
         chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
     response = answers.streamed(chunks, answers.TYPES[kind])

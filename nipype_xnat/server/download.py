@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from nipype_xnat.archive.files import Stored
 from nipype_xnat.archive.query.table import Table
+from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 
@@ -107,9 +108,9 @@ def _part(asked: str, size: int) -> tuple[int, int, int]:
         return 0, size, 200
     first, last = match.groups()
     if first == "":
-        start, stop = max(0, size - int(last)), size
+        start, stop = max(0, size - whole(last)), size
     else:
-        start, stop = int(first), min(size, int(last) + 1) if last else size
+        start, stop = whole(first), min(size, whole(last) + 1) if last else size
     if start >= size or stop <= start:
         raise HttpFailure(
             416, "The range is outside of the file.", **{"Content-Range": f"bytes */{size}"}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nipype_xnat.archive.errors import Broken, Unparsable
+from nipype_xnat.archive.values import whole
 
 _ARRAY = re.compile(r"'\{(.*)\}'|ARRAY\s*\[(.*)\]", re.S | re.I)
 _DEEPEST = 60
@@ -151,7 +152,7 @@ def read(root: ET.Element) -> SearchDocument:
                 _child(entry, "type") or "string",
                 _child(entry, "value"),
                 (entry.get("visible") or "true") not in {"false", "0"},
-                int(sequence) if sequence.isdecimal() else 0,
+                whole(sequence) if sequence.isdecimal() else 0,
             )
         )
     document.fields.sort(key=lambda entry: entry.sequence)

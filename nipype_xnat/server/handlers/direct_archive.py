@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from nipype_xnat.archive import importing
 from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.prearchive import Prearchive, Waiting
+from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import prearchive as waiting_sessions
@@ -55,7 +56,7 @@ def _delete(call: Call, number: str) -> Response:
         raise HttpFailure(400)
     with call.archive.changing(call.person) as elements:
         prearchive = Prearchive(elements)
-        found = next((one for one in prearchive.direct() if one.pk == int(number)), None)
+        found = next((one for one in prearchive.direct() if one.pk == whole(number)), None)
         if found is None:
             raise HttpFailure(404)
         if not elements.rights.can_delete(found.project):
@@ -74,7 +75,7 @@ def _list(call: Call) -> Response:
         wanted = asked.get("filtersMap", {}).get("project", {})
         named = wanted.get("values") or ([wanted["value"]] if "value" in wanted else None)
         size, page = int(asked.get("size") or 50), int(asked.get("page") or 1)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, OverflowError, TypeError, AttributeError, RecursionError) as error:
         raise HttpFailure(400, "The body is no request for sessions.") from error
     waiting_sessions.settle(call)
     with call.archive.reading(call.person) as elements:

@@ -14,6 +14,7 @@ from nipype_xnat.archive.errors import Broken, Conflict
 from nipype_xnat.archive.files import About, Stored
 from nipype_xnat.archive.query.table import Table
 from nipype_xnat.archive.tree import Catalog, Scope, Tree
+from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers, bundle, download
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import listings
@@ -246,9 +247,9 @@ def _get_files(call: Call) -> Response:
         if index is not None:
             if single and not _filtered(call):
                 return missing(call, "Unable to find file.")
-            if not index.isdecimal() or int(index) >= len(pairs):
+            if not index.isdecimal() or whole(index) >= len(pairs):
                 return missing(call, "Unable to find file.")
-            return download.file(call, pairs[int(index)][1])
+            return download.file(call, pairs[whole(index)][1])
         if bundled:
             return bundle.archive(call, elements, scope, pairs, kind)
         if kind == "xcat":

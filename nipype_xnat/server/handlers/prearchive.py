@@ -19,6 +19,7 @@ from nipype_xnat.archive.errors import ArchiveError, Conflict
 from nipype_xnat.archive.importing import truth
 from nipype_xnat.archive.prearchive import UNASSIGNED, Held, Prearchive, Waiting
 from nipype_xnat.archive.query.table import Table
+from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers, bundle, download
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import filetree, items, listings
@@ -227,7 +228,7 @@ def _document(call: Call, elements: Elements, prearchive: Prearchive, found: Wai
 def _logs(call: Call, found: Waiting | None, number: str) -> Response:
     log = found.log if found is not None else []
     if number:
-        at = len(log) - 1 if number == "last" else int(number) if number.isdecimal() else -1
+        at = len(log) - 1 if number == "last" else whole(number) if number.isdecimal() else -1
         return answers.text(log[at][1] if 0 <= at < len(log) else "")
     if call.param("template") in {None, "details"}:
         rows = [[n, date, entry] for n, (date, entry) in enumerate(log)]
