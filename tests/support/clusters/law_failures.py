@@ -99,7 +99,7 @@ class FailureLaw(Ground):
     @ALL
     @pytest.mark.parametrize("kind", ["plain", "graph"])
     def test_no_more_jobs_than_the_scheduler_takes(self, site, cluster, linear, kind):
-        cluster.limit(2)
+        cluster.limit(4)
         try:
             code, said = cohort.run(site, f"+{getattr(self, kind)}")
         finally:

@@ -140,7 +140,7 @@ class Slurm(Cluster):
 
     def release(self, *jobs: int) -> None:
         """Let held jobs run."""
-        self.ask("scontrol", "release", *map(str, jobs))
+        self.ask("scontrol", "release", *map(str, jobs), check=False)  # one may have ended
 
     def jobs(self) -> list[int]:
         """Numbers of the jobs that wait or run."""
