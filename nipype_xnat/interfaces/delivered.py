@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..cohort import found_of
 from ..records import Record
 
 __all__ = ["Delivered", "DeliveredFile", "digest_of", "files_of_record"]
@@ -150,6 +149,8 @@ def files_of_record(
     record: Mapping[str, Any], outputs: Iterable[str], *, companions: bool = True
 ) -> list[Record]:
     """Return the files that a cohort's record names for some outputs."""
+    from ..cohort import found_of  # a source that is not run needs none of it
+
     found: dict[Record, None] = {}
     for output in sorted(set(outputs) & set(record.get("files", {}))):
         for each in found_of(record, output):

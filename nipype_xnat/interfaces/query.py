@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nipype.interfaces.base import (
     LibraryBaseInterface,
@@ -14,11 +14,12 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from .. import search
-from ..client import Interface
-from ..cohort import Cohort, parse_template
 from ..errors import NothingMatched
 from .connection import CriteriaInputSpec, connect, refuse_secrets
+
+if TYPE_CHECKING:
+    from ..client import Interface
+    from ..cohort import Cohort
 
 __all__ = ["XNATQuery", "outputs_of"]
 
@@ -105,6 +106,9 @@ class XNATQuery(LibraryBaseInterface, SimpleInterface):  # type: ignore[misc]
 
     def _checked(self) -> Any:
         """Return the criteria; what cannot be asked is told before any request."""
+        from .. import search
+        from ..cohort import parse_template
+
         for template in self.inputs.templates.values():
             parse_template(template)
         criteria = self.inputs.criteria if isdefined(self.inputs.criteria) else None

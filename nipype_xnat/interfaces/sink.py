@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nipype.interfaces.base import (
     DynamicTraitedSpec,
@@ -21,14 +21,14 @@ from nipype.interfaces.base import (
 )
 from nipype.interfaces.io import IOBase, add_traits
 
-from .. import transfer
-from ..client import Interface
 from ..errors import UsageError
-from ..records import Record
 from .connection import ConnectionInputSpec, connect, refuse_secrets
-from .places import Place, container
 from .stored import Stored
-from .trust import check_inputs
+
+# what a sink does is imported where it runs: who makes a workflow needs none of it
+if TYPE_CHECKING:
+    from ..client import Interface
+    from ..records import Record
 
 __all__ = ["XNATSink"]
 
@@ -177,6 +177,8 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         return add_traits(base, ["stored", "address"])
 
     def _run_interface(self, runtime: Any) -> Any:
+        from .places import Place, container
+
         self._files(())  # what cannot be stored is told before any request
         archive = connect(self.inputs, _text(self.inputs.event_reason))
         place = Place(
@@ -203,6 +205,8 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         """Refuse stale results; return what could not be checked."""
         if not self.inputs.check_inputs:
             return ["check_inputs is switched off"]
+        from .trust import check_inputs
+
         given = {
             key: [Path(path) for path in _flat(value, key)]
             for key, value in self.inputs._outputs.items()
@@ -214,7 +218,9 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
     def _store(
         self, archive: Interface, owner: Record, label: str, files: Mapping[str, Path]
     ) -> list[tuple[Record, dict[str, Any]]]:
-        stored = transfer.put(
+        from ..transfer import put
+
+        stored = put(
             archive.transport,
             owner.with_values(resource_label=label),
             files,

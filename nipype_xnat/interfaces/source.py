@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path as LocalPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nipype.interfaces.base import (
     DynamicTraitedSpec,
@@ -17,19 +16,16 @@ from nipype.interfaces.base import (
 )
 from nipype.interfaces.io import IOBase, add_traits
 
-from .. import search, transfer
-from ..client import Interface
-from ..cohort import Found, find_files, found_of, parse_template
-from ..errors import ConfigurationError, NotFound, NothingMatched, SelectSyntaxError
-from ..records import Record
-from ..select.grammar import Path
-from ..select.identity import view_name
-from ..select.matching import criteria_level
+from ..errors import ConfigurationError, SelectSyntaxError
 from .connection import CriteriaInputSpec, connect, refuse_secrets
-from .delivered import Delivered, DeliveredFile, digest_of
+from .delivered import Delivered
 from .templates import fields_of, fill_named, fill_positional
 
-__all__ = ["LookedUp", "XNATSource"]
+if TYPE_CHECKING:
+    from ..client import Interface
+    from .sourcing import LookedUp, Sourcing
+
+__all__ = ["XNATSource"]
 
 IDENTITY = (
     "project_id",
@@ -42,16 +38,6 @@ IDENTITY = (
     "manifest",
 )
 """Outputs that say where the files came from; the first ones fit a sink."""
-
-_RECORD_KEYS = {
-    "project_id": "project",
-    "subject_id": "subject_id",
-    "subject_label": "subject_label",
-    "experiment_id": "experiment_id",
-    "experiment_label": "experiment_label",
-    "scan_id": "scan_id",
-    "scan_type": "scan_type",
-}
 
 
 class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignore[misc]
@@ -89,31 +75,6 @@ class XNATSourceInputSpec(DynamicTraitedSpec, CriteriaInputSpec):  # type: ignor
         desc="put files beside a fetched one that differ from it in their suffix only "
         "(.img and .hdr, .nii.gz and .json, .bval, .bvec)",
     )
-
-
-@dataclass(frozen=True)
-class LookedUp:
-    """What a source will fetch.
-
-    Parameters
-    ----------
-    found : dict of str to list of (list of Found)
-        For each outfield, and each of its paths, the files.
-    records : list of Record
-        All files, companions too.
-    paths : list of str
-        The select paths, filled in; none where a record says it all.
-    listed : bool
-        Whether the archive was asked, or a record said it.
-    identity : dict
-        The outputs that say where the files are.
-    """
-
-    found: dict[str, list[list[Found]]]
-    records: list[Record]
-    paths: list[str]
-    listed: bool
-    identity: dict[str, Any]
 
 
 class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
@@ -178,7 +139,6 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         self._outfields = list(outfields) if outfields else None
         self._templates = dict(templates) if templates else None
         self._delivered: Delivered | None = None
-        self._reasons: dict[str, str] = {}
         self._fields = _infields(infields, templates)
         self._out = _outfields(outfields, templates)
         dynamic = {name: inputs.pop(name) for name in self._fields if name in inputs}
@@ -237,35 +197,35 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
         NothingMatched
             As a run would.
         """
-        wanted = self._wanted()
-        found = self._find(archive, wanted)
-        self._check_found(found, archive)
-        texts = [text for group in (wanted or {}).values() for text in group]
-        every = [each.record for groups in found.values() for group in groups for each in group]
-        return LookedUp(found, self._records(found), texts, wanted is not None, _identity(every))
+        return self._sourcing().look_up(archive)
 
     def _run_interface(self, runtime: Any) -> Any:
-        self._wanted()  # what cannot be asked is told before any request
-        archive = connect(self.inputs)
-        found = self.look_up(archive).found
-        self._delivered = self._deliver(archive, found, runtime.cwd)
+        work = self._sourcing()  # what cannot be asked is told before any request
+        self._delivered = work.deliver(connect(self.inputs), runtime.cwd)
         self._delivered.write(LocalPath(runtime.cwd))
         return runtime
 
-    def _wanted(self) -> dict[str, list[str]] | None:
-        """Return the select paths for each outfield, checked, before any request.
+    def _sourcing(self) -> Sourcing:
+        # with the core behind it, which a process needs that runs a source, and no other
+        from .sourcing import Sourcing
 
-        None where a record says it all.
-        """
         if isdefined(self.inputs.record) and self.inputs.record:
-            lacking = set(self._out) - set(self.inputs.record.get("files", {}))
-            if lacking:
-                raise ConfigurationError(
-                    f"the record has no {', '.join(sorted(lacking))}, which outfields name",
-                    asked=f"record {self.inputs.record.get('name', '')!r}",
-                    advice="give the cohort a template of that name",
-                )
-            return None
+            self._check_record()
+            return Sourcing(self.inputs, self._names_of_outputs(), None)
+        return Sourcing(self.inputs, self._names_of_outputs(), self._paths())
+
+    def _check_record(self) -> None:
+        """Check that the record has what outfields name."""
+        lacking = set(self._out) - set(self.inputs.record.get("files", {}))
+        if lacking:
+            raise ConfigurationError(
+                f"the record has no {', '.join(sorted(lacking))}, which outfields name",
+                asked=f"record {self.inputs.record.get('name', '')!r}",
+                advice="give the cohort a template of that name",
+            )
+
+    def _paths(self) -> dict[str, list[str]]:
+        """Return the select paths for each outfield."""
         values = self._infield_values()
         paths: dict[str, list[str]] = {}
         for name in self._names_of_outputs():
@@ -275,13 +235,6 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
             template = self._template_of(name)
             rows = self.inputs.query_template_args.get(name) or [[]]
             paths[name] = [text for row in rows for text in fill_positional(template, row, values)]
-        parsed = [
-            path for texts in paths.values() for text in texts for path in parse_template(text)
-        ]
-        if isdefined(self.inputs.criteria) and self.inputs.criteria:
-            search.parse(self.inputs.criteria)
-            for path in parsed:
-                criteria_level(path, self.inputs.criteria_level)
         return paths
 
     def _template_of(self, name: str) -> str:
@@ -312,153 +265,6 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
                 f"{', '.join(self._fields) or 'none'}"
             )
         return values
-
-    def _find(
-        self, archive: Interface, wanted: Mapping[str, Sequence[str]] | None
-    ) -> dict[str, list[list[Found]]]:
-        """Return for each outfield, and each of its paths, the files."""
-        if wanted is None:
-            record = self.inputs.record
-            return {name: [found_of(record, name)] for name in self._names_of_outputs()}
-        allowed: dict[str, Any] = {}
-        reasons: list[str] = []
-
-        def note(record: Record, reason: str) -> None:
-            reasons.append(f"{record.place}: {reason}")
-
-        def find(path: Path) -> Iterator[Found]:
-            found = None
-            if isdefined(self.inputs.criteria) and self.inputs.criteria:
-                level = criteria_level(path, self.inputs.criteria_level)
-                if level not in allowed:
-                    tree = search.parse(self.inputs.criteria)
-                    allowed[level] = search.matching_ids(archive.transport, tree, level)
-                found = allowed[level]
-            return find_files(archive.transport, [path], found, on_empty=note)
-
-        def all_of(text: str) -> list[Found]:
-            reasons.clear()
-            try:
-                found = self._ordered(each for path in parse_template(text) for each in find(path))
-                if not found and reasons:
-                    self._reasons[text] = "; ".join(dict.fromkeys(reasons[:3]))
-                return found
-            except NotFound as error:
-                # an element that the template names: whether that matters raise_on_empty says
-                self._reasons[text] = error.message
-                return []
-
-        return {name: [all_of(text) for text in texts] for name, texts in wanted.items()}
-
-    def _ordered(self, found: Iterable[Found]) -> list[Found]:
-        if not self.inputs.sort_filelist:
-            return list(found)
-        return sorted(found, key=lambda each: (each.record.place, each.record.resource_id))
-
-    def _check_found(
-        self, found: Mapping[str, Sequence[Sequence[Found]]], archive: Interface
-    ) -> None:
-        if not self.inputs.raise_on_empty:
-            return
-        empty = []
-        for name, groups in found.items():
-            texts = (self._wanted() or {}).get(name, [])
-            for number, group in enumerate(groups):
-                if not group:
-                    text = texts[number] if texts else "its record is empty"
-                    reason = self._reasons.get(text)
-                    empty.append(f"{name}: {text}" + (f" ({reason})" if reason else ""))
-        if empty:
-            where = ""
-            if isdefined(self.inputs.criteria) and self.inputs.criteria:
-                where = f", where {search.parse(self.inputs.criteria)}"
-            raise NothingMatched(
-                "no files for " + "; ".join(empty) + where,
-                server=archive.server,
-                advice="check names and case"
-                + (" and the criteria" if where else "")
-                + ", or try the path with archive.select(...); raise_on_empty=False lets the node "
-                "go on without",
-            )
-
-    def _deliver(
-        self, archive: Interface, found: Mapping[str, Sequence[Sequence[Found]]], run: str
-    ) -> Delivered:
-        every = [each for groups in found.values() for group in groups for each in group]
-        records = self._records(found)
-        cache = archive.cache
-        # before they are looked up, so that nobody removes them in between
-        cache.lease(run, [record.digest.lower() for record in records if record.digest])
-        fetched = transfer.fetch(
-            archive.transport,
-            records,
-            cache,
-            connections=self.inputs.connections,
-            # a record may come from another account's cohort
-            listed=self._wanted() is not None,
-        )
-        paths = _deliver_by_resource(records, fetched, cache)
-        digests = [got.record.digest for got in fetched]
-        cache.lease(run, digests, paths.values())
-        outputs: dict[str, Any] = {}
-        for name, groups in found.items():
-            folder = self._is_folder(name)
-            values = [
-                self._shaped(name, _folders(group, paths) if folder else _files(group, paths))
-                for group in groups
-            ]
-            if len(values) > 1:
-                values = [None if value is Undefined else value for value in values]
-            outputs[name] = values[0] if len(values) == 1 else values or None
-        outputs.update(_identity([each.record for each in every]))
-        record = self.inputs.record if isdefined(self.inputs.record) else {}
-        belongs = self._outputs_by_file(found)
-        return Delivered(
-            archive.server,
-            self._wanted() or {},
-            str(record.get("name", "")),
-            digest_of(record) if record else "",
-            tuple(
-                DeliveredFile(got.record, str(paths[asked]), tuple(belongs[asked]))
-                for asked, got in zip(records, fetched, strict=True)
-            ),
-            {name: value for name, value in outputs.items() if isdefined(value)},
-        )
-
-    def _outputs_by_file(
-        self, found: Mapping[str, Sequence[Sequence[Found]]]
-    ) -> dict[Record, dict[str, None]]:
-        """Return the outfields that each file belongs to, companions too."""
-        names: dict[Record, dict[str, None]] = {}
-        for name, groups in found.items():
-            for each in (each for group in groups for each in group):
-                for record in (each.record, *each.companions):
-                    names.setdefault(record, {})[name] = None
-        return names
-
-    def _records(self, found: Mapping[str, Sequence[Sequence[Found]]]) -> list[Record]:
-        """Return the files to fetch, each once, companions too where they are wanted."""
-        records: dict[Record, None] = {}
-        for groups in found.values():
-            for each in (each for group in groups for each in group):
-                records[each.record] = None
-                if self.inputs.companions:
-                    records.update(dict.fromkeys(each.companions))
-        return list(records)
-
-    def _is_folder(self, name: str) -> bool:
-        if isdefined(self.inputs.record) and self.inputs.record:
-            return name in self.inputs.record.get("folders", ())
-        texts = (self._wanted() or {}).get(name, [])
-        return any(path.level != "file" for text in texts for path in parse_template(text))
-
-    def _shaped(self, name: str, paths: list[str]) -> Any:
-        force = self.inputs.force_lists
-        if force is True or (isinstance(force, list) and name in force):
-            return paths
-        if not paths:
-            return Undefined
-        return paths[0] if len(paths) == 1 else paths
 
     # -- results
 
@@ -494,39 +300,3 @@ def _outfields(outfields: Sequence[str] | None, templates: Mapping[str, str] | N
             f"{', '.join(taken)} cannot be an outfield: XNATSource has an output of that name"
         )
     return names
-
-
-def _deliver_by_resource(
-    records: Sequence[Record], fetched: Sequence[transfer.Fetched], cache: Any
-) -> dict[Record, LocalPath]:
-    """Hand out each resource's files in a folder of their own."""
-    groups: dict[tuple[str, str], list[tuple[Record, transfer.Fetched]]] = {}
-    for record, got in zip(records, fetched, strict=True):
-        groups.setdefault((record.experiment_id, record.resource_id), []).append((record, got))
-    paths: dict[Record, LocalPath] = {}
-    for group in groups.values():
-        views = transfer.deliver([got for _, got in group], cache, view_name(group[0][0]))
-        for record, got in group:
-            paths[record] = views[got.record]
-    return paths
-
-
-def _files(group: Sequence[Found], paths: Mapping[Record, LocalPath]) -> list[str]:
-    return [str(paths[each.record]) for each in group]
-
-
-def _folders(group: Sequence[Found], paths: Mapping[Record, LocalPath]) -> list[str]:
-    found: dict[str, None] = {}
-    for each in group:
-        depth = len(LocalPath(each.record.path).parts)
-        found[str(paths[each.record].parents[depth - 1])] = None
-    return list(found)
-
-
-def _identity(records: Sequence[Record]) -> dict[str, Any]:
-    """Return ids and labels: one where all files share it, else a list."""
-    outputs: dict[str, Any] = {}
-    for name, key in _RECORD_KEYS.items():
-        values = list(dict.fromkeys(getattr(record, key) for record in records))
-        outputs[name] = Undefined if not values else values[0] if len(values) == 1 else values
-    return outputs

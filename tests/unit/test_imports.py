@@ -24,6 +24,13 @@ def test_the_client_and_the_command_line_bring_neither_nipype_nor_the_archive(st
     assert "nipype_xnat.select" not in brought
 
 
+def test_the_interfaces_bring_no_more_of_nipype_than_they_are_made_of():
+    brought = brought_by("from nipype_xnat import XNATQuery, XNATSink, XNATSource")
+    brought -= brought_by("import nipype.interfaces.io")
+    assert not {name for name in brought if name.startswith(("nipype.", "networkx"))}
+    assert not brought & {"nipype_xnat.select", "nipype_xnat.transfer", "nipype_xnat.cache"}
+
+
 def test_a_room_comes_when_it_is_entered():
     text = "from nipype_xnat import Interface; Interface('http://localhost', anonymous=True)"
     assert "nipype_xnat.manage" not in brought_by(text)
