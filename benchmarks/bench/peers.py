@@ -51,6 +51,18 @@ def xnatpy(url: str) -> Iterator[Any]:
         yield found
 
 
+def connect_pyxnat(url: str) -> None:
+    """Log in and out with pyxnat."""
+    with pyxnat(url):
+        pass
+
+
+def connect_xnatpy(url: str) -> None:
+    """Log in and out with xnatpy."""
+    with xnatpy(url):
+        pass
+
+
 @contextmanager
 def downloads_in(home: str) -> Iterator[None]:
     """Let what goes to the person's own folder of downloads go elsewhere."""

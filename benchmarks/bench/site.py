@@ -183,6 +183,12 @@ def in_turn(
     return found
 
 
+def computed(one: Measured, fixed: Measured, factor: float) -> tuple[float, float]:
+    """Return requests and seconds of a larger piece of work; what connecting takes is paid once."""
+    asked = len(fixed.requests) + (len(one.requests) - len(fixed.requests)) * factor
+    return asked, fixed.seconds + max(0.0, one.seconds - fixed.seconds) * factor
+
+
 def child(function: str, **options: Any) -> Any:
     """Call ``module:function`` of this package in a fresh process, and return what it returns."""
     done = subprocess.run(  # noqa: S603
