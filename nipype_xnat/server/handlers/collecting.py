@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from typing import Any
+from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
 from werkzeug.wrappers import Response
@@ -14,40 +13,43 @@ from nipype_xnat.archive import files
 from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.files import Stored
 from nipype_xnat.archive.tree import Catalog, Scope, Tree
-from nipype_xnat.server import answers, bundle
+from nipype_xnat.server import answers, bundle, json_body
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers.account import xapi_json
 
 _UNSAFE = re.compile(r"[\\/(), ]")
+_LISTS = (
+    *("sessions", "projectIds", "scan_types", "scan_formats", "reconstructions", "assessors"),
+    *("resources", "options"),
+)
+Asked = dict[str, Sequence[str]]
 Pairs = list[tuple[Catalog, Stored]]
 
 
-def _sessions(elements: Elements, given: dict[str, Any]) -> list[Element]:
+def _sessions(elements: Elements, given: Asked) -> list[Element]:
     found = []
-    for text in given.get("sessions") or ():
-        session = elements.experiment(None, str(text).rsplit(":", 1)[-1])
+    for text in given["sessions"]:
+        session = elements.experiment(None, text.rsplit(":", 1)[-1])
         if session is None:
             raise HttpFailure(403)
         found.append(session)
     return found
 
 
-def _wanted(catalog: Catalog, given: dict[str, Any]) -> bool:
+def _wanted(catalog: Catalog, given: Asked) -> bool:
     label = catalog.label or "NULL"
     kind = catalog.owner.kind
     if kind == "scan":
-        types = given.get("scan_types") or ()
-        formats = given.get("scan_formats")
-        fits = not formats or label in formats
-        return catalog.owner.scan_type in types and fits
+        fits = not given["scan_formats"] or label in given["scan_formats"]
+        return catalog.owner.scan_type in given["scan_types"] and fits
     if kind == "recon":
-        return catalog.owner.scan_type in (given.get("reconstructions") or ())
+        return catalog.owner.scan_type in given["reconstructions"]
     if catalog.category == "assessors":
-        return catalog.owner.xsi_type in (given.get("assessors") or ())
-    return label in (given.get("resources") or ())
+        return catalog.owner.xsi_type in given["assessors"]
+    return label in given["resources"]
 
 
-def _collect(elements: Elements, given: dict[str, Any]) -> Pairs:
+def _collect(elements: Elements, given: Asked) -> Pairs:
     sessions = _sessions(elements, given)
     tree = Tree(elements)
     catalogs = tree.catalogs(Scope(experiments=sessions), everything=True) if sessions else []
@@ -84,12 +86,13 @@ def _place(elements: Elements, catalog: Catalog, file: Stored, options: set[str]
 
 def _start(call: Call, with_size: bool) -> Response:
     try:
-        given = json.loads(call.body() or b"{}")
+        said = json_body.decoded(call.body() or b"{}")
     except ValueError as error:
         raise HttpFailure(400, str(error)) from error
-    if not isinstance(given, dict):
+    if not isinstance(said, dict):
         raise HttpFailure(400)
-    if not (given.get("sessions") or given.get("projectIds")):
+    given = {name: json_body.texts(said, name) for name in _LISTS}
+    if not (given["sessions"] or given["projectIds"]):
         return answers.plain("", "text/plain", 204)
     with call.archive.reading(call.person) as elements:
         pairs = _collect(elements, given)
@@ -115,7 +118,7 @@ def download(call: Call) -> Response:
         raise HttpFailure(404)
     with call.archive.reading(call.person) as elements:
         pairs = _collect(elements, kept)
-        options = set(kept.get("options") or ())
+        options = set(kept["options"])
         named = [(_place(elements, c, f, options), f) for c, f in pairs]
         if parts[1] == "zip":
             return bundle.files(call, Scope(), named, "zip", parts[0])

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.storage import schema as s
-from nipype_xnat.server import answers
+from nipype_xnat.server import answers, json_body
 from nipype_xnat.server.call import Call, HttpFailure
 
 _STEPS = {
@@ -155,7 +155,7 @@ def _read(call: Call) -> dict[str, Any]:
     if call.content_type != "application/json":
         raise HttpFailure(415)
     try:
-        found = json.loads(call.body())
-    except (ValueError, RecursionError) as error:
+        found = json_body.decoded(call.body())
+    except ValueError as error:
         raise HttpFailure(400, "The body is no JSON.") from error
     return found if isinstance(found, dict) else {}

@@ -15,7 +15,7 @@ from nipype_xnat.archive import forms as store
 from nipype_xnat.archive import people
 from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.storage import schema as s
-from nipype_xnat.server import answers
+from nipype_xnat.server import answers, json_body
 from nipype_xnat.server.call import Call, HttpFailure
 
 _JSON = "application/json"
@@ -59,8 +59,8 @@ def _body(call: Call) -> Any:
     if call.content_type != _JSON:
         raise HttpFailure(415)
     try:
-        return json.loads(call.body())
-    except (ValueError, RecursionError) as error:
+        return json_body.decoded(call.body())
+    except ValueError as error:
         raise HttpFailure(400, "Invalid input JSON.") from error
 
 
@@ -205,7 +205,8 @@ def _is_map(found: dict[str, Any], name: str) -> bool:
 
 def _listed_projects(data: dict[str, Any]) -> list[str]:
     listed = data.get("xnatProject")
-    found = [one.get("value") for one in listed or [] if isinstance(one, dict)]
+    listed = listed if isinstance(listed, list) else []
+    found = [one.get("value") for one in listed if isinstance(one, dict)]
     return [str(name).rpartition(":")[2] for name in found if name]
 
 

@@ -12,7 +12,7 @@ from nipype_xnat.archive import importing
 from nipype_xnat.archive.elements import Elements
 from nipype_xnat.archive.prearchive import Prearchive, Waiting
 from nipype_xnat.archive.values import whole
-from nipype_xnat.server import answers
+from nipype_xnat.server import answers, json_body
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import prearchive as waiting_sessions
 
@@ -71,12 +71,14 @@ def _list(call: Call) -> Response:
     if call.content_type != _JSON:
         raise HttpFailure(415)
     try:
-        asked = json.loads(call.body())
+        asked = json_body.decoded(call.body())
         wanted = asked.get("filtersMap", {}).get("project", {})
         named = wanted.get("values") or ([wanted["value"]] if "value" in wanted else None)
         size, page = int(asked.get("size") or 50), int(asked.get("page") or 1)
-    except (ValueError, OverflowError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise HttpFailure(400, "The body is no request for sessions.") from error
+    if not (named is None or isinstance(named, list)):
+        raise HttpFailure(400, "The body does not list projects.")
     waiting_sessions.settle(call)
     with call.archive.reading(call.person) as elements:
         found = [

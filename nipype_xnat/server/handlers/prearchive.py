@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -20,7 +19,7 @@ from nipype_xnat.archive.importing import truth
 from nipype_xnat.archive.prearchive import UNASSIGNED, Held, Prearchive, Waiting
 from nipype_xnat.archive.query.table import Table
 from nipype_xnat.archive.values import whole
-from nipype_xnat.server import answers, bundle, download
+from nipype_xnat.server import answers, bundle, download, json_body
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import filetree, items, listings
 
@@ -254,7 +253,7 @@ def _said(call: Call) -> dict[str, str]:
     said = call.given()
     if call.content_type == "application/json":
         try:
-            found = json.loads(call.body() or b"{}")
+            found = json_body.decoded(call.body() or b"{}")
         except ValueError as error:
             raise HttpFailure(400, "The body is no JSON.") from error
         if isinstance(found, dict):

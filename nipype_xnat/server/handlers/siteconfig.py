@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
 from nipype_xnat.archive.storage import schema as s
-from nipype_xnat.server import answers, login
+from nipype_xnat.server import answers, json_body, login
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers.account import xapi_json
 
@@ -121,7 +120,7 @@ def _set(call: Call) -> Response:
     name = call.rest.strip("/")
     try:
         text = data.decode()
-        given = {name: text} if name else json.loads(text or "{}")
+        given = {name: text} if name else json_body.decoded(text or "{}")
     except ValueError as error:
         raise HttpFailure(400, str(error)) from error
     if not isinstance(given, dict):

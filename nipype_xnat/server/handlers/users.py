@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from werkzeug.wrappers import Response
 from nipype_xnat.archive import people, values
 from nipype_xnat.archive.query.table import Table
 from nipype_xnat.archive.storage import schema as s
-from nipype_xnat.server import answers, login
+from nipype_xnat.server import answers, json_body, login
 from nipype_xnat.server.call import Call, HttpFailure
 from nipype_xnat.server.handlers import listings
 from nipype_xnat.server.handlers.account import xapi_json
@@ -169,8 +168,8 @@ def _create(call: Call) -> Response:
     if not call.person.admin:
         raise HttpFailure(403)
     given = _json(call)
-    name = given.get("username")
-    if not name or not given.get("password"):
+    name, password = json_body.text(given, "username"), json_body.text(given, "password")
+    if not name or not password:
         raise HttpFailure(400, "A username and a password are needed.")
     with call.archive.database.change() as connection:
         if people.find_account(connection, name) is not None:
@@ -178,7 +177,7 @@ def _create(call: Call) -> Response:
         connection.execute(
             s.account.insert().values(
                 login=name,
-                password=people.hash_password(str(given["password"])),
+                password=people.hash_password(password),
                 modified=values.now(),
                 **_fields(given),
             )
@@ -189,7 +188,7 @@ def _create(call: Call) -> Response:
 
 def _json(call: Call) -> dict[str, Any]:
     try:
-        found = json.loads(call.body() or b"{}")
+        found = json_body.decoded(call.body() or b"{}")
     except ValueError as error:
         raise HttpFailure(400, str(error)) from error
     if not isinstance(found, dict):
@@ -198,14 +197,12 @@ def _json(call: Call) -> dict[str, Any]:
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    names = {
-        "firstName": "firstname",
-        "lastName": "lastname",
-        "email": "email",
-        "enabled": "enabled",
-        "verified": "verified",
-    }
-    return {column: given[name] for name, column in names.items() if given.get(name) is not None}
+    found: dict[str, Any] = {}
+    for name in ("firstName", "lastName", "email"):
+        found[name.lower()] = json_body.text(given, name)
+    for name in ("enabled", "verified"):
+        found[name] = json_body.truth(given, name)
+    return {column: value for column, value in found.items() if value is not None}
 
 
 def _show(call: Call, name: str) -> Response:
@@ -219,8 +216,9 @@ def _update(call: Call, name: str) -> Response:
     if not call.person.admin:
         changes.pop("enabled", None)
         changes.pop("verified", None)
-    if given.get("password"):
-        changes["password"] = people.hash_password(str(given["password"]))
+    password = json_body.text(given, "password")
+    if password:
+        changes["password"] = people.hash_password(password)
     if not changes:
         raise HttpFailure(304)
     _set(call, row["pk"], **changes)
@@ -275,7 +273,7 @@ def _names(call: Call, more: list[str]) -> list[str]:
     if more:
         return more[:1]
     try:
-        found = json.loads(call.body() or b"[]")
+        found = json_body.decoded(call.body() or b"[]")
     except ValueError as error:
         raise HttpFailure(400, str(error)) from error
     if not isinstance(found, list):
