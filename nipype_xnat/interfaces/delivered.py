@@ -116,26 +116,24 @@ class Delivered:
 
     @classmethod
     def read(cls, folder: Path) -> Delivered | None:
-        """Read what a source has written into its folder; None if it has written nothing."""
+        """Read what a source has written into its folder; None if there is nothing to read."""
         try:
             values = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if values["format"] != _FORMAT or values["version"] > _VERSION:
+                return None
+            return cls(
+                values["archive"],
+                values["paths"],
+                values["name"],
+                values["record"],
+                tuple(
+                    DeliveredFile(Record.from_dict(each), each["local"], tuple(each["outputs"]))
+                    for each in values["files"]
+                ),
+                values["outputs"],
+            )
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not isinstance(values, dict) or values.get("format") != _FORMAT:
-            return None
-        if int(values.get("version", 0)) > _VERSION:
-            return None
-        return cls(
-            values["archive"],
-            values["paths"],
-            values["name"],
-            values["record"],
-            tuple(
-                DeliveredFile(Record.from_dict(each), each["local"], tuple(each["outputs"]))
-                for each in values["files"]
-            ),
-            values["outputs"],
-        )
 
 
 def digest_of(record: Mapping[str, Any]) -> str:

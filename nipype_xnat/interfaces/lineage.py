@@ -16,10 +16,11 @@ from typing import Any
 
 from .delivered import Delivered
 from .node_folder import NodeFolder, Unreadable, fingerprints
-from .run_record import PlannedNode, RunRecord
+from .results import made_elsewhere
+from .run_record import PlannedNode, RunRecord, kind_of
 from .submitted import Submitted
 
-__all__ = ["Lineage", "State", "Verdict", "delivered_in", "shown"]
+__all__ = ["Lineage", "State", "Verdict", "delivered_in", "elements_of", "is_of_kind", "shown"]
 
 
 class State(str, Enum):
@@ -166,6 +167,12 @@ def _agreement(
         return State.UNCHECKED, str(problem)
     if value not in folder.hashes:
         return State.STALE, _difference(folder, entries)
+    try:
+        other = made_elsewhere(folder.result, folder.path)
+    except Unreadable as problem:
+        return State.UNCHECKED, str(problem)
+    if other is not None:
+        return State.STALE, f"it is a copy of one that was made in {other}, and names files there"
     if planned is not None and planned.inputs is not None:
         own = fingerprints(entries, connections)
         others = sorted({name for name, _ in own.items() ^ planned.inputs.items()})
@@ -215,5 +222,18 @@ def delivered_in(folder: NodeFolder) -> list[Delivered]:
     own = Delivered.read(folder.path)
     if own is not None:
         return [own]
-    elements = sorted((folder.path / "mapflow").glob(f"_{folder.path.name}*"))
-    return [found for path in elements if (found := Delivered.read(path)) is not None]
+    return [found for path in elements_of(folder) if (found := Delivered.read(path)) is not None]
+
+
+def elements_of(folder: NodeFolder) -> list[Path]:
+    """Return the folders of a MapNode's elements; of other nodes their own."""
+    mapped = folder.path / "mapflow"
+    return sorted(mapped.glob(f"_{folder.path.name}*")) if mapped.is_dir() else [folder.path]
+
+
+def is_of_kind(verdict: Verdict, kind: str) -> bool:
+    """Tell whether a node has run, and is an XNATSource or an XNATSink."""
+    try:
+        return verdict.state is State.DONE and kind_of(verdict.folder.node.interface) == kind
+    except Unreadable:
+        return False

@@ -21,7 +21,14 @@ from ..cache.writing import write_whole
 from .delivered import digest_of
 from .node_folder import fingerprints
 
-__all__ = ["PlannedNode", "PlannedSession", "RunRecord", "planned_node", "planned_sessions"]
+__all__ = [
+    "PlannedNode",
+    "PlannedSession",
+    "RunRecord",
+    "kind_of",
+    "planned_node",
+    "planned_sessions",
+]
 
 # no node is called so: their names have no dots
 _PLACE = "nipype_xnat.run"
@@ -122,11 +129,10 @@ class RunRecord:
                     path.unlink(missing_ok=True)
 
     def sessions(self) -> Iterable[PlannedSession]:
-        """Yield the sessions, sorted by name."""
+        """Yield the sessions, sorted by name; what cannot be read lacks its nodes."""
         for path in sorted(self._sessions.glob("*.json")):
-            session = self._session(path)
-            if session is not None:
-                yield session
+            lost = PlannedSession(path.stem, lacks=(f"{path} cannot be read; run it again",))
+            yield self._session(path) or lost
 
     def node(self, folder: Path) -> PlannedNode | None:
         """Return what the workflow says of a node; None if it says nothing."""
@@ -165,27 +171,25 @@ class RunRecord:
     def _session(self, path: Path) -> PlannedSession | None:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if values["format"] != _FORMAT or values["version"] > _VERSION:
+                return None
+            nodes = tuple(map(self._node, values["nodes"]))
+            return PlannedSession(
+                values["session"], values["record"], nodes, tuple(values["lacks"])
+            )
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        if values.get("format") != _FORMAT or values.get("version", 0) > _VERSION:
-            return None
-        return PlannedSession(
-            values["session"],
-            values["record"],
-            tuple(
-                PlannedNode(
-                    self.run / node["folder"],
-                    node["name"],
-                    node["kind"],
-                    {
-                        key: (self.run / file, output)
-                        for key, (file, output) in node["connections"].items()
-                    },
-                    node["inputs"],
-                )
-                for node in values["nodes"]
-            ),
-            tuple(values["lacks"]),
+
+    def _node(self, values: Mapping[str, Any]) -> PlannedNode:
+        return PlannedNode(
+            self.run / values["folder"],
+            values["name"],
+            values["kind"],
+            {
+                key: (self.run / file, output)
+                for key, (file, output) in values["connections"].items()
+            },
+            values["inputs"],
         )
 
     def _inside(self, path: Path) -> str:
@@ -201,13 +205,14 @@ def planned_node(node: Any) -> PlannedNode:
     return PlannedNode(
         Path(node.output_dir()),
         str(node.itername),
-        _kind(node.interface),
+        kind_of(node.interface),
         connections,
         fingerprints(_own_inputs(node), connections),
     )
 
 
-def _kind(interface: Any) -> str:
+def kind_of(interface: Any) -> str:
+    """Return the name of an interface's class; of those made from this package's, the package's."""
     names = [base.__name__ for base in type(interface).__mro__]
     return next((name for name in ("XNATSource", "XNATSink") if name in names), names[0])
 

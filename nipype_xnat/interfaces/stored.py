@@ -74,18 +74,18 @@ class Stored:
 
     @classmethod
     def read(cls, folder: Path) -> Stored | None:
-        """Read what a sink has written into its folder; None if it has written nothing."""
+        """Read what a sink has written into its folder; None if there is nothing to read."""
         try:
             values = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if values["format"] != _FORMAT or values["version"] > _VERSION:
+                return None
+            return cls(
+                values["archive"],
+                tuple(
+                    (Record.from_dict(each), {key: each[key] for key in ("action", "source")})
+                    for each in values["files"]
+                ),
+                tuple(values["unchecked"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        if values.get("format") != _FORMAT or values.get("version", 0) > _VERSION:
-            return None
-        return cls(
-            values["archive"],
-            tuple(
-                (Record.from_dict(each), {key: each[key] for key in ("action", "source")})
-                for each in values["files"]
-            ),
-            tuple(values["unchecked"]),
-        )

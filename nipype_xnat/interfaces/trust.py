@@ -14,7 +14,7 @@ from nipype import config
 from ..errors import StaleResult
 from ..records import Record
 from .delivered import Delivered, files_of_record
-from .lineage import Lineage, State, Verdict, delivered_in
+from .lineage import Lineage, State, Verdict, delivered_in, elements_of, is_of_kind
 from .named_now import Held, ask
 from .node_folder import NodeFolder, Unreadable, folder_of
 from .run_record import RunRecord
@@ -188,6 +188,8 @@ def sources_of(
     for verdict in verdicts:
         delivered = delivered_in(verdict.folder)
         if not delivered:
+            if is_of_kind(verdict, "XNATSource") and elements_of(verdict.folder):
+                unchecked.append(f"{verdict.name}: there is no record of what it delivered")
             continue
         try:
             inputs = verdict.folder.node.interface.inputs

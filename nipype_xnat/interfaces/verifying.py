@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .graph_file import has_run, nodes_of
-from .lineage import Lineage, State, Verdict
+from .lineage import Lineage, State, Verdict, elements_of, is_of_kind
 from .named_now import Held, ask
 from .node_folder import Unreadable
 from .run_record import PlannedSession, RunRecord
@@ -172,11 +172,11 @@ def _all_held(session: _Session) -> Iterator[Held]:
 
 
 def _worst_by_name(sessions: Iterable[SessionState]) -> list[SessionState]:
-    """Return one state for each name: the first of those that are not done."""
+    """Return one state for each name, that which most calls for somebody."""
     found: dict[str, SessionState] = {}
     for one in sessions:
         known = found.get(one.name)
-        if known is None or known.state == State.DONE:
+        if known is None or _ORDER.index(State(one.state)) < _ORDER.index(State(known.state)):
             found[one.name] = one
     return [found[name] for name in sorted(found)]
 
@@ -271,7 +271,14 @@ def _look(session: _Session, lineage: Lineage) -> None:
         )
 
 
-_ORDER = (State.FAILED, State.STALE, State.MISSING, State.RUNNING)
+_ORDER = (
+    State.FAILED,
+    State.STALE,
+    State.MISSING,
+    State.RUNNING,
+    State.UNCHECKED,
+    State.DONE,
+)
 """Which of several reasons is told: first what calls for somebody."""
 
 
@@ -279,9 +286,11 @@ def _stored(verdicts: Sequence[Verdict], session: _Session) -> Iterator[Held]:
     """Yield what the sinks among nodes have stored."""
     for verdict in verdicts:
         folder = verdict.folder
-        elements = sorted((folder.path / "mapflow").glob(f"_{folder.path.name}*"))
-        records = [found for path in (folder.path, *elements) if (found := Stored.read(path))]
+        elements = elements_of(folder)
+        records = [found for path in elements if (found := Stored.read(path))]
         if not records:
+            if elements and is_of_kind(verdict, "XNATSink"):
+                session.unchecked.append(f"{verdict.name}: there is no record of what it stored")
             continue
         try:
             inputs = folder.node.interface.inputs

@@ -12,6 +12,7 @@ from nipype.pipeline.engine.nodes import NodeExecutionError
 from nipype_xnat import Cohort, Interface, XNATSink, XNATSource, cohort_workflow
 from nipype_xnat.errors import StaleResult
 from nipype_xnat.interfaces.delivered import Delivered
+from nipype_xnat.interfaces.results import drop_broken
 from nipype_xnat.interfaces.stored import Stored
 from nipype_xnat.mirror import Wanted, pull
 from support.cancelled import CancelledPlugin
@@ -523,3 +524,49 @@ def test_as_part_of_another_workflow_and_cloned(sub1, config, fill, tmp_path):
     replace(fill)
     with pytest.raises(NodeExecutionError, match="StaleResult"):
         build().run(plugin=CancelledPlugin("shout"))
+
+
+@pytest.mark.parametrize("shape", [plain, map_node], ids=lambda shape: shape.__name__)
+def test_a_copied_working_directory_hands_on_nothing_of_the_other(
+    sub1, config, fill, tmp_path, xnat_archive, shape
+):
+    """Nipype's results name files of the folder that they were made in."""
+    work, copy = tmp_path / "work", tmp_path / "copy"
+    workflow(config, work, sub1(), shape).run("Linear")
+    shutil.copytree(work, copy, symlinks=True)
+    replace(fill)
+    workflow(config, work, sub1(), shape).run("Linear")
+    replace(fill, b"T1 of sub1")
+    xnat_archive.requests.clear()
+    with pytest.raises(NodeExecutionError, match=f"StaleResult(.|\n)*made in {work}"):
+        workflow(config, copy, sub1(), shape).run("Linear")
+    assert changes(xnat_archive) == []
+
+    # the plugins and the examples of this package take it away themselves
+    assert drop_broken((copy / "cohort" / "sub1_MR1").iterdir())
+    workflow(config, copy, sub1(), shape).run("Linear")
+    held = fill.call("GET", f"{RESULTS}?format=json").json()["ResultSet"]["Result"]
+    assert fill.call("GET", f"{RESULTS}/{held[0]['Name']}").content == b"T1 OF SUB1!"
+
+
+def test_a_moved_working_directory_is_done_anew(sub1, config, tmp_path):
+    work, moved = tmp_path / "work", tmp_path / "moved"
+    workflow(config, work, sub1()).run("Linear")
+    work.rename(moved)
+    assert drop_broken((moved / "cohort" / "sub1_MR1").iterdir())
+    workflow(config, moved, sub1()).run("Linear")
+    assert [stored.unchecked for stored in sinks(moved)] == [()]
+
+
+def test_a_working_directory_of_two_names(sub1, config, fill, tmp_path):
+    work, link = tmp_path / "work", tmp_path / "link"
+    work.mkdir()
+    link.symlink_to(work)
+    for base in (link, work, link):
+        workflow(config, base, sub1()).run("Linear")
+        assert not drop_broken((base / "cohort" / "sub1_MR1").iterdir())
+        assert [stored.unchecked for stored in sinks(work)] == [()]
+    assert len((work / "cohort" / "sub1_MR1" / "runs.log").read_text().split()) == 1
+    replace(fill)
+    with pytest.raises(NodeExecutionError, match="StaleResult"):
+        workflow(config, link, sub1()).run(plugin=CancelledPlugin("shout"))

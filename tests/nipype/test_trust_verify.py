@@ -280,3 +280,33 @@ def test_from_another_process_after_workers(cohort, config, tmp_path):
         words, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": paths}
     )
     assert "4 sessions: 3 done, 1 missing" in done.stdout
+
+
+@pytest.mark.parametrize("written", ["", "[]", "{}", '{"format": "nipype_xnat.run", "version": 1}'])
+def test_records_that_cannot_be_read_hide_no_session(work, written):
+    """A full disk, or the end of a machine, may leave them so."""
+    run = work / "cohort"
+    (run / "nipype_xnat.run" / "sessions" / "sub0_MR1.json").write_text(written)
+    (run / "sub1_MR1" / "sink" / "_nipype" / "xnat_sink.json").write_text(written)
+    (run / "sub2_MR1" / "source" / "_nipype" / "xnat_source.json").write_text(written)
+    only(run, sub0_MR1="missing", sub1_MR1="unchecked", sub2_MR1="unchecked")
+    assert "sub0_MR1.json cannot be read" in reason(run, "sub0_MR1")
+    assert "no record of what it stored" in reason(run, "sub1_MR1")
+    assert "no record of what it delivered" in reason(run, "sub2_MR1")
+
+
+def test_the_worst_is_told_of_a_session_with_several_ends(cohort, config, tmp_path, monkeypatch):
+    """What could not be checked does not hide what failed."""
+    whole = Workflow(name="mine", base_dir=str(tmp_path / "work"))
+    template = "/projects/P/experiments/sub1_MR1/scans/1/resources/NIFTI/files/*.nii"
+    source = Node(XNATSource(templates={"t1": template}, config=str(config)), "source")
+    for name in ("a", "b"):
+        sink = Node(XNATSink(config=str(config)), f"sink_{name}")
+        sink.inputs.check_inputs = name == "b"
+        sink.inputs.assessor_type = "xnat:nonsense" if name == "b" else "xnat:qcManualAssessorData"
+        sink.inputs.assessor_id = name
+        names = ["project_id", "subject_id", "experiment_id"]
+        whole.connect([(source, sink, [*((name, name) for name in names), ("t1", "out")])])
+    with pytest.raises(Exception, match="nonsense"):
+        whole.run("Linear")
+    assert states(tmp_path / "work" / "mine") == {"sub1_MR1": "failed"}
