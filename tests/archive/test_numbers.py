@@ -76,3 +76,9 @@ def test_the_place_of_a_column(ask):
 def test_a_page_of_sessions_that_are_archived_at_once(ask, name, size):
     answer = ask("POST", "/xapi/direct-archive", data=f'{{"{name}": {size}}}', headers=JSON)
     assert answer.status_code == (200 if size == "null" else 400)
+
+
+def test_a_filter_of_a_listing_that_is_no_such_value(ask):
+    answer = ask("GET", "/data/projects/P/subjects?xnat:mrSessionData/date=form")
+    assert answer.status_code == 500
+    assert "is not a date" in answer.text

@@ -161,3 +161,15 @@ def test_what_is_iterated_can_be_told(client, subjects):
 def test_elements_of_two_archives_differ(client):
     other = Interface("http://elsewhere.example", "a", "b")
     assert other.select.project("P") != client.select.project("P")
+
+
+@pytest.mark.parametrize(
+    "wanted, found", [("it&apos;s", 1), ("it*s", 1), ("it's", 0), ("*apos*", 1), ("its", 0)]
+)
+def test_a_filter_is_about_the_value_as_xnat_keeps_it(client, fill, wanted, found):
+    fill.put("/data/projects/P")
+    scan = fill.session("P", "S", "E", {"1": ("T1", {})}) + "/scans/1"
+    fill.put(scan, series_description="it's")
+    path = f'/projects/P/experiments/E/scans/*[series_description="{wanted}"]'
+    path = path.replace('"', "") if "*" in wanted else path
+    assert len(client.select(path)) == found

@@ -49,6 +49,9 @@ KNOWN = re.compile(
     "|cannot be read"  # FileExtractor: what is no archive
     "|XNAT cannot catalog"
     "|are not both numbers|LIMIT and OFFSET must not"  # SecureResource: pages of a listing
+    # values that a field cannot be compared with: PostgreSQL refuses the statement
+    "|is not a (number|date|time|datetime|timestamp)<|(LIKE|BETWEEN|compared with nothing)"
+    "|Unknown comparison: |Invalid search value"
     "|length of the answer is not known"  # Restlet: a range of a zip, which has no size yet
     "|contained a malformed URL"  # BatchPrearchiveActionsA: a src that is no address
     "|is not a valid Status"  # SQListenerRepresentation

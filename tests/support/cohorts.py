@@ -6,6 +6,7 @@ Independent of the client and of the archive: imports neither.
 import fnmatch
 import hashlib
 import random
+from xml.sax.saxutils import escape
 
 TYPES = {
     "xnat:mrSessionData": "xnat:mrScanData",
@@ -252,9 +253,13 @@ def _fits(pattern, name):
     return fnmatch.fnmatchcase(name, pattern.strip('"'))
 
 
+#: what XNAT stores of a value that came in an address, beside & < and >
+ESCAPED = {"'": "&apos;", '"': "&quot;"}
+
+
 def _holds(values, condition):
     name, operator, wanted = condition
-    value = str(values.get(name) or "")
+    value = escape(str(values.get(name) or ""), ESCAPED)
     if operator == "=":
         return _fits(wanted, value)
     if operator == "!=":
