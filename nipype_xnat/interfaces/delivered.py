@@ -1,9 +1,8 @@
 """What an XNATSource delivered: the record that it keeps in its node's folder.
 
-Nipype drops outputs that are connected to nothing, and result files are pickles. So each source
-writes one JSON file beside its results, whether or not anything is connected to its manifest; a
-sink, :func:`nipype_xnat.verify` and whoever else wants to know read it. ``docs/trust.md`` describes
-its keys.
+Each source writes it, whether or not anything is connected to its manifest; a sink,
+:func:`nipype_xnat.verify` and whoever else wants to know read it. ``docs/trust.md`` describes its
+keys.
 """
 
 from __future__ import annotations
@@ -16,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..records import Record
+from .notes import Note
 
 __all__ = ["Delivered", "DeliveredFile", "digest_of", "files_of_record"]
 
-# in a folder that Nipype does not clean
-_PLACE = Path("_nipype") / "xnat_source.json"
-_FORMAT = "nipype_xnat.source"
-_VERSION = 1
+_NOTE = Note("xnat_source.json", "nipype_xnat.source", 1)
 
 
 @dataclass(frozen=True)
@@ -92,11 +89,7 @@ class Delivered:
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of a node."""
-        path = folder / _PLACE
-        path.parent.mkdir(exist_ok=True)
         values = {
-            "format": _FORMAT,
-            "version": _VERSION,
             "archive": self.archive,
             "paths": self.paths,
             "name": self.name,
@@ -112,15 +105,13 @@ class Delivered:
             ],
             "outputs": self.outputs,
         }
-        path.write_text(json.dumps(values), encoding="utf-8")
+        _NOTE.write(folder, values)
 
     @classmethod
     def read(cls, folder: Path) -> Delivered | None:
-        """Read what a source has written into its folder; None if there is nothing to read."""
-        try:
-            values = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-            if values["format"] != _FORMAT or values["version"] > _VERSION:
-                return None
+        """Read what a source has written into its folder; None if nothing can be read."""
+
+        def made_of(values: Mapping[str, Any]) -> Delivered:
             return cls(
                 values["archive"],
                 values["paths"],
@@ -132,8 +123,8 @@ class Delivered:
                 ),
                 values["outputs"],
             )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+
+        return _NOTE.read(folder, made_of)
 
 
 def digest_of(record: Mapping[str, Any]) -> str:

@@ -1,25 +1,22 @@
 """What an XNATSink stored: the record that it keeps in its node's folder.
 
-One JSON file, written whether or not anything is connected to the output ``stored``, which Nipype
-drops otherwise. ``docs/trust.md`` describes its keys.
+It is written whether or not anything is connected to the output ``stored``. ``docs/trust.md``
+describes its keys.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..records import Record
+from .notes import Note
 
 __all__ = ["Stored"]
 
-# in a folder that Nipype does not clean
-_PLACE = Path("_nipype") / "xnat_sink.json"
-_FORMAT = "nipype_xnat.sink"
-_VERSION = 1
+_NOTE = Note("xnat_sink.json", "nipype_xnat.sink", 1)
 
 
 @dataclass(frozen=True)
@@ -59,26 +56,20 @@ class Stored:
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of a node."""
-        path = folder / _PLACE
-        path.parent.mkdir(exist_ok=True)
         values = {
-            "format": _FORMAT,
-            "version": _VERSION,
             "archive": self.archive,
             "unchecked": list(self.unchecked),
             "files": [
                 {**record.to_dict(), "address": record.place, **more} for record, more in self.files
             ],
         }
-        path.write_text(json.dumps(values), encoding="utf-8")
+        _NOTE.write(folder, values)
 
     @classmethod
     def read(cls, folder: Path) -> Stored | None:
-        """Read what a sink has written into its folder; None if there is nothing to read."""
-        try:
-            values = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-            if values["format"] != _FORMAT or values["version"] > _VERSION:
-                return None
+        """Read what a sink has written into its folder; None if nothing can be read."""
+
+        def made_of(values: Mapping[str, Any]) -> Stored:
             return cls(
                 values["archive"],
                 tuple(
@@ -87,5 +78,5 @@ class Stored:
                 ),
                 tuple(values["unchecked"]),
             )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+
+        return _NOTE.read(folder, made_of)

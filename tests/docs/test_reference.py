@@ -66,6 +66,7 @@ INSIDE_MODULES = (
     "interfaces.lineage",
     "interfaces.named_now",
     "interfaces.node_folder",
+    "interfaces.notes",
     "interfaces.places",
     "interfaces.run_record",
     "interfaces.submitted",

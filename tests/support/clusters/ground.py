@@ -12,7 +12,6 @@ import requests
 from nipype_xnat import Interface
 from nipype_xnat.cli.demo import example
 from nipype_xnat.demo import heads
-from nipype_xnat.server.sessions import Sessions
 from support.clusters import leaks, submit
 from support.clusters.daemons import Cluster
 
@@ -33,20 +32,6 @@ def reach(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("LOGNAME", "root")  # Nipype's own plugins need it
     return cluster
-
-
-def issued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list of the ids and tokens of each log-in session from now on."""
-    found: list[str] = []
-    original = Sessions.open
-
-    def open_and_note(self, person):
-        session = original(self, person)
-        found.extend((session.id, session.csrf))
-        return session
-
-    monkeypatch.setattr(Sessions, "open", open_and_note)
-    return found
 
 
 def divide(divisor):

@@ -12,7 +12,8 @@ from nipype.pipeline.engine.nodes import NodeExecutionError
 from nipype_xnat import cluster_plugin
 from support.clusters import cohort, leaks
 from support.clusters.daemons import until
-from support.clusters.ground import ALL, HEADS, Ground, divide, issued
+from support.clusters.ground import ALL, HEADS, Ground, divide
+from support.log_ins import opened
 
 
 class FailureLaw(Ground):
@@ -22,7 +23,7 @@ class FailureLaw(Ground):
         self, site, cluster, linear, monkeypatch
     ):
         user, word = self.account(site, with_token=False)
-        sessions = issued(monkeypatch)
+        sessions = opened(monkeypatch)
         monkeypatch.setenv("QUICK_BET_REFUSES", "GUEST01")
         monkeypatch.setenv("QUICK_BET_VANISHES", "DEMO008")
         monkeypatch.setenv("QUICK_BET_ENDS", self.cancel)

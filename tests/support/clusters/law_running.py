@@ -9,7 +9,8 @@ from nipype.pipeline.engine.utils import load_resultfile
 from nipype_xnat import cluster_plugin
 from support.clusters import cohort, leaks
 from support.clusters.daemons import until
-from support.clusters.ground import ALL, HEADS, Ground, divide, issued
+from support.clusters.ground import ALL, HEADS, Ground, divide
+from support.log_ins import opened
 
 
 def add(values):
@@ -26,7 +27,7 @@ class RunningLaw(Ground):
     ):
         plugin = getattr(self, kind)
         user, word = self.account(site, with_token=kind == "graph")
-        sessions, open_before = issued(monkeypatch), site.archive.open_sessions
+        sessions, open_before = opened(monkeypatch), site.archive.open_sessions
         with leaks.Watch(cluster.tells) as watch:
             code, said = cohort.run(site, plugin, {"dont_resubmit_completed_jobs": False})
             until(lambda: not cluster.jobs(), "the end of all jobs", 120)
