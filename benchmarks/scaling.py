@@ -144,7 +144,7 @@ def batches(sessions: int, costs: Costs, id_length: int = ID_LENGTH) -> list[int
     """Return the sizes of the batches in which files are listed.
 
     The first has 50 sessions; the next are up to eight times as large, as long as one takes less
-    than two seconds and its address less than 7,000 characters.
+    than four seconds and its address less than 7,000 characters.
     """
     fits = ADDRESS // (id_length + 1)
     sizes = []
@@ -153,7 +153,7 @@ def batches(sessions: int, costs: Costs, id_length: int = ID_LENGTH) -> list[int
         sizes.append(min(size, fits, sessions))
         sessions -= sizes[-1]
         taken = costs.listing + costs.session * sizes[-1] + RTT
-        size = max(1, int(sizes[-1] * min(8, 2 / taken)))
+        size = max(1, int(sizes[-1] * min(8, 4 / taken)))
     return sizes
 
 

@@ -36,7 +36,9 @@ ADDRESS_LIMIT = 7000
 """Characters of an address; 8 KiB is the limit of a header block, cookies included."""
 
 _FIRST = 50
-_TARGET_SECONDS = 2.0
+_TARGET_SECONDS = 4.0
+# of several requests at once each takes longer: that alone is no reason to ask for less
+_MUCH_LONGER = 0.5
 _MOST_GROWTH = 8
 _IN_FLIGHT = 4
 
@@ -127,7 +129,8 @@ class Batches(Generic[T, R]):
         elapsed = max(time.monotonic() - started, 1e-3)
         if len(batch) >= min(self._size, _FIRST):
             growth = min(_MOST_GROWTH, _TARGET_SECONDS / elapsed)
-            self._size = max(1, int(len(batch) * growth))
+            if growth > 1 or growth < _MUCH_LONGER:
+                self._size = max(1, int(len(batch) * growth))
         return found
 
     def _halved(
