@@ -16,6 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="RUN", help="the workflow's folder: base_dir/workflow"
     )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="JSON file of an account to ask with, as after a run with a token",
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print everything as JSON")
     shape.add_argument(
@@ -30,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Verify; 0 if all sessions are done."""
     from ..interfaces.verifying import verify
 
-    found = verify(args.folder)
+    found = verify(args.folder, config=args.config)
     if args.names:
         for name in found.names(args.names):
             print(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..client import Interface
@@ -24,6 +25,8 @@ class Held:
     inputs : ConnectionInputSpec
         How the node names its archive.
     files : tuple of Record
+    archive : str
+        Address of the archive, as the node recorded it.
     differences : list of str
         In words, each file that is another one now, or is not there any more.
     gone : int
@@ -34,22 +37,32 @@ class Held:
 
     inputs: Any
     files: tuple[Record, ...]
+    archive: str = ""
     differences: list[str] = field(default_factory=list)
     gone: int = 0
     unchecked: list[str] = field(default_factory=list)
 
 
-def ask(held: Iterable[Held]) -> None:
+def ask(held: Iterable[Held], config: Path | None = None) -> None:
     """Ask the archives, each once for all nodes, and note what came of it in ``held``.
 
     An archive that does not answer leaves its files unchecked.
+
+    Parameters
+    ----------
+    held : iterable of Held
+    config : pathlib.Path, optional
+        The file of an account, for the archive that it names, instead of what the nodes name.
     """
     archives: dict[Interface, list[Held]] = {}
+    account = {} if config is None else {"config": str(config)}
+    server = Interface(config=config, interactive=False).server if config is not None else ""
     for each in held:
         if not each.files:
             continue
         try:
-            archives.setdefault(connect(each.inputs), []).append(each)
+            instead = account if each.archive == server else {}
+            archives.setdefault(connect(each.inputs, **instead), []).append(each)
         except XNATError as error:
             each.unchecked.append(f"the archive cannot be asked: {error.message}")
     for archive, members in archives.items():

@@ -199,7 +199,7 @@ def sources_of(
         names = frozenset(used.get(verdict.folder.path, ()))
         for each in delivered:
             files = tuple(file.record for file in each.of(names))
-            yield Source(verdict, each, names, Held(inputs, files))
+            yield Source(verdict, each, names, Held(inputs, files, each.archive))
 
 
 def differs_from_record(source: Source, record: Mapping[str, Any]) -> str:

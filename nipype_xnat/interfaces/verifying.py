@@ -119,7 +119,7 @@ class _Session:
         return SessionState(self.name, state.value, reason)
 
 
-def verify(run: str | Path) -> Verification:
+def verify(run: str | Path, *, config: str | Path | None = None) -> Verification:
     """Tell how the sessions of a run stand, from its working directory and the archives.
 
     Nothing is written, and nothing is taken from what a plugin said: a session is done if each of
@@ -130,6 +130,9 @@ def verify(run: str | Path) -> Verification:
     ----------
     run : str or path
         The workflow's own folder in its working directory, ``base_dir/name``.
+    config : path, optional
+        The file of an account to ask its archive with, instead of what the nodes name: that of an
+        issued token is gone after the run.
 
     Returns
     -------
@@ -161,7 +164,8 @@ def verify(run: str | Path) -> Verification:
             )
         lineage = Lineage(links=links)
         found = _of_others(folder, links, lineage)
-    ask(held for one in found if one.verdict is None for held in _all_held(one))
+    account = None if config is None else Path(config).expanduser().absolute()
+    ask((held for one in found if one.verdict is None for held in _all_held(one)), account)
     sessions = _worst_by_name(one.judge() for one in found)
     return Verification(folder, tuple(sessions))
 
@@ -299,4 +303,4 @@ def _stored(verdicts: Sequence[Verdict], session: _Session) -> Iterator[Held]:
             continue
         for one in records:
             session.unchecked += [f"{verdict.name}: {reason}" for reason in one.unchecked]
-            yield Held(inputs, tuple(record for record, _ in one.files))
+            yield Held(inputs, tuple(record for record, _ in one.files), one.archive)

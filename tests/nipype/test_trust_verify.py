@@ -310,3 +310,25 @@ def test_the_worst_is_told_of_a_session_with_several_ends(cohort, config, tmp_pa
     with pytest.raises(Exception, match="nonsense"):
         whole.run("Linear")
     assert states(tmp_path / "work" / "mine") == {"sub1_MR1": "failed"}
+
+
+def test_the_account_of_a_run_whose_own_is_gone(cohort, config, tmp_path, capsys, fill):
+    """As after a run with an issued token; another archive's account is not asked for these."""
+    token = tmp_path / "token.json"
+    shutil.copy(config, token)
+    build(token, tmp_path / "work", Cohort(resolve(config).records)).run("Linear")
+    token.unlink()
+    run = tmp_path / "work" / "cohort"
+    assert set(states(run).values()) == {"unchecked"}
+    assert verify(run, config=config).done
+    assert main(["verify", str(run), "--config", str(config)]) == 0
+    other = tmp_path / "other.json"
+    values = {**json.loads(config.read_text()), "server": "http://127.0.0.1:9"}
+    other.write_text(json.dumps(values))
+    other.chmod(0o600)
+    assert main(["verify", str(run), "--config", str(other)]) == 1
+    replace(fill, "sub1")
+    capsys.readouterr()
+    assert main(["verify", str(run), "--config", str(config)]) == 1
+    assert "sub1_MR1: stale" in capsys.readouterr().out
+    assert main(["verify", str(run), "--config", str(tmp_path / "none.json")]) == 2
