@@ -497,7 +497,11 @@ class Reader:
         elif kind == "resource":
             draft.resources.append({**resource_attributes(child), "at": path})
         elif kind in {"scan", "recon", "experiment"}:
-            draft.children.append(self.draft(child, holds))
+            found = self.draft(child, holds)
+            given = self.dictionary.get(found.xsi_type or "")
+            if given is None or given.kind != kind:
+                raise Invalid(f"{found.xsi_type} cannot stand at {path}, which takes {holds}")
+            draft.children.append(found)
         elif kind == "part":
             draft.lists.setdefault(path, []).append(self._item(child, holds))
 

@@ -420,6 +420,21 @@ def test_types_that_do_not_exist_or_do_not_fit_are_refused(http):
     assert len(http.get(f"{place}?format=json").json()["ResultSet"]["Result"]) == 1
 
 
+@pytest.mark.parametrize("kind", ["subjectData", "qcManualAssessorData", "investigatorData"])
+@pytest.mark.parametrize("place", ["scans/scan", "reconstructions/reconstructedImage"])
+def test_a_document_with_something_else_among_its_scans_is_refused(http, kind, place):
+    above, _, name = place.partition("/")
+    put(http, "/data/projects/P")
+    session = "/data/projects/P/subjects/S/experiments/MR"
+    put(http, session + "?xsiType=xnat:mrSessionData")
+    odd = f'<xnat:{above}><xnat:{name} ID="1" xsi:type="xnat:{kind}"/></xnat:{above}>'
+    document = f"<xnat:MRSession {NAMES}>{odd}</xnat:MRSession>"
+    answer = http.put(session, data=document, headers=XML)
+    assert answer.status_code == 400
+    assert f"xnat:{kind}" in answer.text and place in answer.text
+    assert http.get(session + "/scans?format=json").json()["ResultSet"]["Result"] == []
+
+
 def test_numbers_that_are_none_are_texts_in_json(http, tree):
     scan = "/data/projects/P/subjects/S/experiments/MR/scans/1"
     put(http, scan, params={"xnat:mrScanData/parameters/te": "NaN"})
