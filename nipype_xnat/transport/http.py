@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import random
@@ -136,6 +137,7 @@ class HttpTransport:
         """Drop connections and session without a word to the server: they belong to a parent."""
         self._lock = threading.Lock()
         self._session: _Session | None = None
+        self._away: tuple[float, CannotReachServer] | None = None
 
     after_fork = _forget
 
@@ -188,8 +190,12 @@ class HttpTransport:
 
     def _log_in(self) -> _Session:
         end_abandoned()
+        since = time.monotonic()
         with self._lock:
             if self._session is None:
+                if self._away is not None and self._away[0] > since:
+                    # it was tried long enough while this thread waited
+                    raise copy.copy(self._away[1])
                 slots = Slots(self._server, self.machine_connections)
                 make = partial(_new_http, self._server, self.verify, self.proxy)
                 http = make(SharingAdapter(slots, self.connections))
@@ -249,8 +255,9 @@ class HttpTransport:
                     asked,
                 )
             except CannotReachServer as error:
-                # a refused connection or an unknown name will not mend itself in a second
+                # an unknown name will not mend itself in a second
                 if attempt == self.retries or not refusals.is_passing(error):
+                    self._away = time.monotonic(), copy.copy(error)
                     raise
                 self._wait(attempt, None, str(error), None)
                 continue

@@ -245,11 +245,13 @@ def _reason(error: BaseException) -> str:
 
 
 def is_passing(error: CannotReachServer) -> bool:
-    """Tell whether a failed connection may work in a moment (cut off, rather than refused)."""
+    """Tell whether a failed connection may work in a moment.
+
+    One that was cut off or refused may: a server that is started anew refuses connections until it
+    is up. A name that is not known, or a certificate, stays as it is.
+    """
     text = error.message.lower()
-    return not any(
-        mark in text for mark in ("refused", "resolve", "certificate", "name or service")
-    )
+    return not any(mark in text for mark in ("resolve", "certificate", "name or service"))
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import pickle
 import subprocess
 import sys
 
 import pytest
 
-from support.clusters import cohort, leaks, restarts
+from support.clusters import cohort, leaks, restarts, submit
 from support.clusters.daemons import until
 from support.clusters.ground import ALL, HEADS
 
@@ -37,6 +38,44 @@ SHORT = {("Linear", str(restarts.MOMENTS[3])), ("MultiProc", str(restarts.MOMENT
 @pytest.mark.parametrize(("plugin", "moment"), cases(KILLS, SHORT))
 def test_the_archive_is_killed_in_mid_run(served, linear, plugin, moment):
     restarts.archive_killed(served, linear, plugin, KILLS[moment])
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [None, pytest.param(restarts.MOMENTS[1], marks=ALL), restarts.MOMENTS[3]],
+    ids=lambda moment: str(moment or "before a log-in"),
+)
+def test_an_archive_that_is_back_in_a_moment_fails_no_node(
+    served, linear, monkeypatch, request, moment
+):
+    started = []
+
+    class Back(logging.Handler):
+        """Starts the archive when a request of this process is about to be sent again."""
+
+        def emit(self, record):
+            if served.archive.killed.is_set() and "trying again" in record.getMessage():
+                served.archive.killed.clear()
+                served.archive.start()
+                started.append(record.getMessage())
+
+    logger, back = logging.getLogger("nipype_xnat.transport"), Back(logging.INFO)
+    logger.addHandler(back)
+    request.addfinalizer(lambda: logger.removeHandler(back))
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    monkeypatch.setenv("FSLOUTPUTTYPE", "NIFTI_GZ")
+    work = served.folder / "work"
+    whole = submit.workflow(str(served.config), str(work), str(served.folder / "cache"))
+    if moment is None:
+        served.archive.kill()
+        served.archive.killed.set()
+    else:
+        served.archive.kill_at(moment.request, answered=moment.answered)
+    whole.run(plugin="Linear")
+    assert len(started) == 1
+    assert moment or "log-in" in started[0]
+    assert served.computed() == HEADS
+    assert cohort.state(served) == linear
 
 
 INTERRUPTS = {"fetching": restarts.FETCH, "storing": restarts.STORE}
