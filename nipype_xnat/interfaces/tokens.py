@@ -94,8 +94,14 @@ def issued_token(
 
 
 def _prepared(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be a folder for the token: {error.strerror}",
+            advice="name another one, which can be made and written",
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigurationError(
             f"{folder} is not a folder of this user", advice="name another one for the token"

@@ -211,17 +211,27 @@ def differs_from_record(source: Source, record: Mapping[str, Any]) -> str:
         return ""
     outputs = source.outputs if "manifest" not in source.outputs else frozenset(record["files"])
     wanted = files_of_record(record, outputs, companions=False)
-    allowed = {_key(file) for file in files_of_record(record, outputs)}
-    had = {_key(file) for file in source.held.files}
-    words = [f"{_shown(file)} is lacking" for file in wanted if _key(file) not in had]
+    allowed = {_key(file): file for file in files_of_record(record, outputs)}
+    had = {_key(file): file for file in source.held.files}
+    words = [f"{_shown(file)} is lacking" for file in wanted if not _among(file, had)]
     words += [
-        f"{_shown(file)} is none of it" for file in source.held.files if _key(file) not in allowed
+        f"{_shown(file)} is none of it" for file in source.held.files if not _among(file, allowed)
     ]
     return "; ".join(words[:3])
 
 
-def _key(file: Record) -> tuple[str, str, str]:
-    return file.resource_id, file.path, file.digest.lower() or str(file.size)
+def _key(file: Record) -> tuple[str, str]:
+    return file.resource_id, file.path
+
+
+def _among(file: Record, files: Mapping[tuple[str, str], Record]) -> bool:
+    """Tell whether a file is one of these; an archive may list it without a digest."""
+    other = files.get(_key(file))
+    if other is None:
+        return False
+    if file.digest and other.digest:
+        return file.digest.lower() == other.digest.lower()
+    return None in (file.size, other.size) or file.size == other.size
 
 
 def _shown(file: Record) -> str:

@@ -193,3 +193,11 @@ def test_where_there_can_be_none(site, tmp_path):
         with Interface(url, "jane", PASSWORD) as client, pytest.raises(NotAllowed):
             issued_token(client, tmp_path / "token").__enter__()
     assert not (tmp_path / "token").exists()
+
+
+def test_a_folder_that_cannot_be_made(xnat_archive, config, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigurationError, match="cannot be a folder for the token"):
+            with issued_token(config, folder):
+                pass

@@ -10,12 +10,14 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine.nodes import NodeExecutionError
 
 from nipype_xnat import Cohort, Interface, XNATSink, XNATSource, cohort_workflow
+from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import StaleResult
 from nipype_xnat.interfaces.delivered import Delivered
 from nipype_xnat.interfaces.results import drop_broken
 from nipype_xnat.interfaces.stored import Stored
 from nipype_xnat.mirror import Wanted, pull
 from support.cancelled import CancelledPlugin
+from support.filler import Filler
 from support.nodes import Shout
 from support.workflows import ALL_T1, resolve, run_apart
 
@@ -570,3 +572,25 @@ def test_a_working_directory_of_two_names(sub1, config, fill, tmp_path):
     replace(fill)
     with pytest.raises(NodeExecutionError, match="StaleResult"):
         workflow(config, link, sub1()).run(plugin=CancelledPlugin("shout"))
+
+
+def test_an_archive_without_digests(tmp_path):
+    """The source knows the digest of what it fetched, the record of the cohort does not."""
+    work, config = tmp_path / "work", tmp_path / "xnat.json"
+    with Archive(tmp_path / "archive", Site(checksums=False)) as archive, archive.running() as url:
+        fill = Filler(url)
+        fill.put("/data/projects/P")
+        scans = {"1": ("T1w", {"NIFTI": {"t1.nii": b"T1 of sub1"}})}
+        fill.session("P", "sub1", "sub1_MR1", scans)
+        Interface(url, "admin", "admin").save_config(config)
+        for content in (b"T1 of sub1", b"a longer T1 of sub1"):
+            replace(fill, content)
+            before = resolve(config)
+            workflow(config, work, before).run("Linear")
+            assert fill.call("GET", f"{RESULTS}/shout.txt").content == content.upper() + b"!"
+            assert "names no digest" in sinks(work)[0].unchecked[0]
+        # what sizes tell is refused all the same
+        replace(fill, b"short")
+        for cohort in (before, resolve(config)):
+            with pytest.raises(NodeExecutionError, match="StaleResult"):
+                workflow(config, work, cohort).run(plugin=CancelledPlugin("source", "shout"))
