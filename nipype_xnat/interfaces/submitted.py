@@ -8,6 +8,7 @@ last run: it says what the workflow names now, whether or not its job has run.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from nipype.utils.filemanip import loadpkl
 
@@ -39,8 +40,10 @@ class Submitted:
         try:
             stored = folder.node
             path = self._of(run).get("_".join(filter(None, (stored._hierarchy, stored._id))))
-            return None if path is None else planned_node(loaded(loadpkl, path)["node"])
-        except (Unreadable, TypeError, KeyError, AttributeError):
+            if path is None or (not _writes_graph(stored) and _ran_after(folder, path)):
+                return None
+            return planned_node(loaded(loadpkl, path)["node"])
+        except (Unreadable, TypeError, KeyError, AttributeError, OSError):
             return None
 
     def _of(self, run: Path) -> dict[str, Path]:
@@ -53,3 +56,13 @@ class Submitted:
                     found[path.name[_STAMP:].removesuffix(".pklz")] = path
             self._listed[run] = found
         return self._listed[run]
+
+
+def _writes_graph(node: Any) -> bool:
+    """Tell whether the run of a node wrote a graph; otherwise there is that of an earlier run."""
+    report = node.config["execution"].get("create_report", "true")
+    return str(report).lower() not in ("false", "no", "off", "0")
+
+
+def _ran_after(folder: NodeFolder, submitted: Path) -> bool:
+    return (folder.path / "_node.pklz").stat().st_mtime_ns > submitted.stat().st_mtime_ns

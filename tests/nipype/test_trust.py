@@ -594,3 +594,22 @@ def test_an_archive_without_digests(tmp_path):
         for cohort in (before, resolve(config)):
             with pytest.raises(NodeExecutionError, match="StaleResult"):
                 workflow(config, work, cohort).run(plugin=CancelledPlugin("source", "shout"))
+
+
+def test_an_earlier_submission_says_nothing_where_a_run_writes_no_graph(cohort, config, tmp_path):
+    """Without create_report Nipype leaves the graph of the run before."""
+
+    def build(factor, report):
+        whole = Workflow(name="mine", base_dir=str(tmp_path / "work"))
+        whole.config["execution"] = {"create_report": report}
+        template = "/projects/P/experiments/sub1_MR1/scans/1/resources/NIFTI/files/*.nii"
+        source = Node(XNATSource(templates={"t1": template}, config=str(config)), "source")
+        sink = Node(XNATSink(config=str(config)), "sink")
+        whole.connect([(source, sink, [(name, name) for name in NAMES])])
+        a_number(whole, source, sink)
+        whole.get_node("shout").inputs.factor = factor
+        return whole
+
+    build(3, "true").run(plugin=CancelledPlugin())
+    build(4, "false").run("Linear")
+    assert [stored.unchecked for stored in sinks(tmp_path / "work")] == [()]
