@@ -1,4 +1,4 @@
-"""A number too long for any machine is answered as any other number that names nothing."""
+"""Numbers too long for any machine, and filters that mean nothing: an answer, and no surprise."""
 
 import logging
 
@@ -82,3 +82,9 @@ def test_a_filter_of_a_listing_that_is_no_such_value(ask):
     answer = ask("GET", "/data/projects/P/subjects?xnat:mrSessionData/date=form")
     assert answer.status_code == 500
     assert "is not a date" in answer.text
+
+
+def test_a_filter_of_a_listing_by_a_type_that_does_not_exist(ask):
+    answer = ask("GET", "/data/subjects?xsiType=%27--")
+    assert answer.status_code == 500
+    assert "Unknown field: " in answer.text

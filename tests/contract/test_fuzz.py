@@ -52,6 +52,8 @@ KNOWN = re.compile(
     # values that a field cannot be compared with: PostgreSQL refuses the statement
     "|is not a (number|date|time|datetime|timestamp)<|(LIKE|BETWEEN|compared with nothing)"
     "|Unknown comparison: |Invalid search value"
+    "|cannot be compared with texts|is not an array|The (listing|search) cannot be"
+    "|Unknown (field|element): "  # QueryOrganizer and DisplaySearch: names of no type
     "|length of the answer is not known"  # Restlet: a range of a zip, which has no size yet
     "|contained a malformed URL"  # BatchPrearchiveActionsA: a src that is no address
     "|is not a valid Status"  # SQListenerRepresentation
