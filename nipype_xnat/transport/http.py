@@ -226,9 +226,9 @@ class HttpTransport:
                 raise
             self._try_to_open(http)
 
-    def _try_to_open(self, http: requests.Session) -> None:
+    def _auth(self, asked: str) -> HTTPBasicAuth:
+        # in a frame of its own: some loggers show the local variables of those that an error passes
         password = self.credentials.password()
-        asked = "POST /data/JSESSION"
         if password is None:
             raise NotLoggedIn(
                 f"the password of {self.account!r} is not at hand (a saved or copied connection "
@@ -238,10 +238,14 @@ class HttpTransport:
                 advice="make a new Interface, with a configuration file or netrc so that other "
                 "processes can log in by themselves",
             )
-        auth = HTTPBasicAuth(
+        return HTTPBasicAuth(
             self.credentials.user.encode("utf-8"),
             password.encode("utf-8"),
         )
+
+    def _try_to_open(self, http: requests.Session) -> None:
+        asked = "POST /data/JSESSION"
+        auth = self._auth(asked)
         started = time.perf_counter()
         for attempt in range(self.retries + 1):
             try:

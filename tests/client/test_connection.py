@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -413,3 +414,16 @@ def test_requests_by_hand_send_forms_with_files_and_answer_like_requests(client,
     missing = client.get("/data/projects/Nope")
     assert not missing
     assert missing.reason == "Not Found"
+
+
+def test_a_log_in_that_fails_shows_no_password_among_local_variables(xnat_archive, tmp_path):
+    """As loggers of errors show them, and pytest with --showlocals."""
+    word = "-".join(["not", "the", "right", "one"])
+    config = tmp_path / "xnat.json"
+    Interface(xnat_archive.url, "admin", word).save_config(config)
+    del word
+    with pytest.raises(NotLoggedIn) as caught:
+        Interface(config=config).get("/data/projects")
+    kinds = type(caught.value), caught.value, caught.value.__traceback__
+    shown = "".join(traceback.TracebackException(*kinds, capture_locals=True).format())
+    assert "_try_to_open" in shown and "not-the-right-one" not in shown
