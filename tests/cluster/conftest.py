@@ -26,6 +26,8 @@ for name in (
     "law_restarts",
     "law_trust",
     "law_examples",
+    "law_check",
+    "law_load",
 ):
     pytest.register_assert_rewrite(f"support.clusters.{name}")
 
