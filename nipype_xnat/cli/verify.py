@@ -25,9 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--json", action="store_true", help="print everything as JSON")
     shape.add_argument(
         "--names",
+        action="append",
         choices=_STATES,
         metavar="STATE",
-        help=f"print only the names of the sessions in a state ({', '.join(_STATES)})",
+        help=f"print only the names of the sessions in this state ({', '.join(_STATES)}); "
+        "may be given again",
     )
 
 
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = verify(args.folder, config=args.config)
     if args.names:
-        for name in found.names(args.names):
+        for name in found.names(*args.names):
             print(name)
     else:
         print(found.to_json() if args.json else found)

@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nipype_xnat import errors
+from nipype_xnat.interfaces.last_error import error_of
 
 _WIDTH = 60
-_ERROR = re.compile(
-    rf"(?:[\w.]+\.)?(?P<kind>{'|'.join(sorted(errors.__all__, key=len, reverse=True))}"
-    r"|\w*(?:Error|Exception|Pool|Exit|Interrupt))(?:: (?P<words>.*))?$"
-)
-_NEXT = ("Traceback (", "During handling of", "The above exception", "When creating this crash")
 _NAMES = ("name", "subject_label", "subject_id", "experiment_label", "experiment_id")
 
 
@@ -79,30 +74,3 @@ def reasons(crashes: Path, since: float) -> dict[tuple[str, str], str]:
         if named:
             found[named[1], named[2]] = error_of(text) or f"see {path}"
     return found
-
-
-def error_of(text: str) -> str:
-    """Pick the error out of a crash: standard error if a program failed, else the last one raised.
-
-    An error's further lines, such as its advice, are part of it.
-    """
-    said = re.search(
-        r"\n\s*(?:Standard error|Stderr):\n(.*?)(?:\n\s*(?:Return code|Traceback):|\Z)", text, re.S
-    )
-    lines = [line.strip() for line in (said[1] if said else "").splitlines() if line.strip()]
-    if lines:
-        return "\n".join(lines[-1:] if lines[0].startswith(_NEXT) else lines)[:2000]
-    lines = text.splitlines()
-    last = max((i for i, line in enumerate(lines) if _ERROR.match(line.strip())), default=None)
-    if last is None:
-        return ""
-    first = lines[last].strip()
-    depth = len(lines[last]) - len(lines[last].lstrip())
-    more = []
-    for line in lines[last + 1 :]:
-        if line.strip().startswith(_NEXT):
-            break
-        more.append(line[depth:].rstrip())
-    found = _ERROR.match(first)
-    kind = f"{found['kind']}: {found['words'] or ''}" if found else first
-    return "\n".join([kind, *more]).strip()[:2000]

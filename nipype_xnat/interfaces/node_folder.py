@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,12 @@ from typing import Any
 from nipype.pipeline.engine.utils import load_resultfile
 from nipype.utils.filemanip import loadpkl
 
+from .last_error import error_of
+
 __all__ = ["NodeFolder", "Unreadable", "fingerprints", "folder_of", "loaded"]
 
 _UNFINISHED = "_unfinished.json"
+_SHOWN = 400  # characters of an error
 
 
 class Unreadable(Exception):
@@ -81,7 +85,7 @@ class NodeFolder:
 
     @property
     def failure(self) -> str:
-        """The last line of the error with which it ended; empty if it did not fail."""
+        """The error with which it ended, in one line; empty if it did not fail."""
         stored = next((n for n in self._names if n.startswith("crashstore")), None)
         try:
             result = (
@@ -92,12 +96,17 @@ class NodeFolder:
         except Unreadable:
             return ""
         if isinstance(result, Mapping):  # as a plugin keeps what a job could not give
-            told = result.get("traceback")
+            text = _text(result.get("traceback"))
         else:
-            told = getattr(getattr(result, "runtime", None), "traceback", None)
-        lines = [told] if isinstance(told, str) else list(told or ())
-        words = "".join(lines).strip().splitlines()
-        return _error_of(words)
+            runtime = getattr(result, "runtime", None)
+            text = _text(getattr(runtime, "traceback", None))
+            code = getattr(runtime, "returncode", 0)
+            if text and code:
+                # what the program said, where the traceback has but its exit code
+                text = _text(getattr(runtime, "stderr", None)) or text
+        words = error_of(text) or text[-_SHOWN:]
+        lines = [line.strip() for line in words.splitlines()]
+        return textwrap.shorten("; ".join(filter(None, lines)), _SHOWN, placeholder=" ...")
 
     @cached_property
     def node(self) -> Any:
@@ -188,16 +197,12 @@ def loaded(load: Callable[[str], Any], path: Path) -> Any:
         raise Unreadable(f"{path} cannot be read: {_words(error)}") from error
 
 
+def _text(told: Any) -> str:
+    return (told if isinstance(told, str) else "".join(told or ())).strip()
+
+
 def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-def _error_of(lines: list[str]) -> str:
-    """Return the line of a traceback that tells the error."""
-    for line in reversed(lines):
-        if re.match(r"\s*[\w.]*(Error|Exception|Stale\w+|Interrupt|Exit)\b", line):
-            return line.strip()
-    return lines[-1].strip() if lines else ""
 
 
 def folder_of(file: Path, below: Path | None = None) -> Path | None:

@@ -69,6 +69,8 @@ def issued_token(
         If the folder is somebody else's.
     UsageError
         If another run uses the folder, or there is no account to issue a token for.
+    NotAllowed
+        If the site gives out no tokens.
 
     Examples
     --------

@@ -61,9 +61,26 @@ class Verification:
         """Whether there are sessions, and each is done."""
         return bool(self.sessions) and all(one.state == State.DONE for one in self.sessions)
 
-    def names(self, state: str) -> list[str]:
-        """Return the names of the sessions that are in a state, as for :meth:`Cohort.only`."""
-        return [one.name for one in self.sessions if one.state == State(state)]
+    def names(self, *states: str) -> list[str]:
+        """Return the names of the sessions in one of these states, as for :meth:`Cohort.only`.
+
+        Parameters
+        ----------
+        *states : str
+            ``done``, ``failed``, ``stale``, ``missing``, ``running`` or ``unchecked``.
+
+        Raises
+        ------
+        UsageError
+            If there is no such state.
+        """
+        known = [state.value for state in State]
+        for state in states:
+            if state not in known:
+                raise UsageError(
+                    f"there is no state {state!r}", advice=f"one of {', '.join(known)}"
+                )
+        return [one.name for one in self.sessions if one.state in states]
 
     def to_json(self) -> str:
         """Return it as JSON."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import namedtuple
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
@@ -23,6 +24,8 @@ from nipype_xnat.cli.demo import example
 from nipype_xnat.demo import failures, folder, pool, running
 from nipype_xnat.demo.failures import Failure
 from nipype_xnat.errors import CannotReachServer, XNATError
+from nipype_xnat.interfaces.last_error import error_of
+from nipype_xnat.interfaces.schedulers import JobRefused, Unclear
 from support.demo_site import QUICK_BET
 from support.waiting import wait_for
 
@@ -51,9 +54,16 @@ Traceback:
 
 @pytest.mark.parametrize("kind", sorted(errors.__all__))
 def test_each_error_of_the_package_is_found_with_its_advice(kind):
-    found = failures.error_of(CRASH.replace("{kind}", kind))
+    found = error_of(CRASH.replace("{kind}", kind))
     assert found == (f"{kind}: it is not there [GET /data/x of http://a]\n  What to do: see to it")
     assert Failure("sink", found).short == f"{kind}: it is not there"
+
+
+@pytest.mark.parametrize("refused", [JobRefused, Unclear])
+def test_what_a_scheduler_said_of_a_job_is_found(refused):
+    error = refused("sbatch refused the job: no such node\nsbatch: it is not submitted")
+    text = "".join(traceback.format_exception(error))
+    assert error_of(text) == f"{refused.__name__}: {error}"
 
 
 def test_each_reason_is_told_once_and_in_full():

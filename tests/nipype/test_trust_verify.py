@@ -9,6 +9,7 @@ import sys
 import pytest
 from nipype import Node, Workflow
 from nipype import config as nipype_config
+from nipype.interfaces.base import CommandLine, CommandLineInputSpec, TraitedSpec
 
 from nipype_xnat import Cohort, XNATSink, XNATSource, verify
 from nipype_xnat.cli.main import main
@@ -124,6 +125,36 @@ def test_a_node_that_failed_and_its_session_alone(cohort, config, fill, tmp_path
     build(config, work, again).run("Linear")
     only(run)
     assert (run / "sub0_MR1" / "runs.log").read_text().count("run") == 1
+
+
+class Refusing(CommandLine):
+    """A program that says why it fails."""
+
+    _cmd = "sh -c 'echo this head is not liked >&2; exit 3'"
+    input_spec = CommandLineInputSpec
+    output_spec = TraitedSpec
+
+
+def test_what_a_program_said_is_the_reason(tmp_path):
+    run = Workflow(name="programs", base_dir=str(tmp_path))
+    run.add_nodes([Node(Refusing(), name="refusing")])
+    with pytest.raises(Exception, match="not liked"):
+        run.run("Linear")
+    (found,) = verify(tmp_path / "programs").sessions
+    assert (found.state, found.reason) == ("failed", "programs.refusing: this head is not liked")
+
+
+def test_names_of_several_states(work, capsys):
+    run = work / "cohort"
+    shutil.rmtree(run / "sub1_MR1" / "source")
+    for path in (run / "sub2_MR1" / "shout").glob("_0x*.json"):
+        path.rename(str(path).replace(".json", "_unfinished.json"))
+    only(run, sub1_MR1="unchecked", sub2_MR1="running")
+    words = ["verify", str(run), "--names", "running", "--names", "missing"]
+    assert main(words) == 1
+    assert capsys.readouterr().out == "sub2_MR1\nsub3_MR1\n"
+    with pytest.raises(UsageError, match="no state 'broken'"):
+        verify(run).names("broken")
 
 
 def test_a_node_that_is_at_work_and_those_that_wait(work, config):
