@@ -235,7 +235,7 @@ TAIL = """\
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sessions", type=int, default=500)
+    parser.add_argument("--sessions", type=int, default=500, help="how many (default: 500)")
     parser.add_argument(
         "--few", type=int, help="sessions for ways where each node is a job (default: all)"
     )

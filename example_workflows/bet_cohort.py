@@ -167,9 +167,14 @@ def which_bet() -> str:
 
 def _options() -> argparse.ArgumentParser:
     parser = running.options((__doc__ or "").partition("\n")[0], NAME)
-    parser.add_argument("--frac", type=float, default=0.5, help="larger gives smaller brains")
     parser.add_argument(
-        "--report", type=Path, default=Path(f"{NAME}.html"), help="the HTML page to write"
+        "--frac", type=float, default=0.5, help="larger gives smaller brains (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=Path(f"{NAME}.html"),
+        help="the HTML page to write (default: %(default)s)",
     )
     parser.add_argument(
         "--truth",

@@ -160,8 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = running.options((__doc__ or "").partition("\n")[0], NAME)
-    parser.add_argument("--directive", default="all", help="stages of recon-all")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one recon-all")
+    parser.add_argument(
+        "--directive", default="all", help="stages of recon-all (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads of one recon-all (default: %(default)s)"
+    )
     return parser
 
 

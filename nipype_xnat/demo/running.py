@@ -63,9 +63,7 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
     name : str
         Name of the workflow, which its working directory is called by.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--server", help="address of the archive; the account comes from netrc")
     parser.add_argument(
         "--config",
@@ -78,11 +76,17 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
         help="let jobs log in by a short-lived token, in a folder beside the working directory",
     )
     parser.add_argument("--project", required=True, help="ID of the project")
-    parser.add_argument("--criteria", default=OVER_80, help="which sessions of it")
     parser.add_argument(
-        "--scans", default="T1w*", help="type of the wanted scan; wildcards and commas allowed"
+        "--criteria", default=OVER_80, help="which sessions of it (default: %(default)s)"
     )
-    parser.add_argument("--resource", default="NIFTI*", help="label of the wanted resource")
+    parser.add_argument(
+        "--scans",
+        default="T1w*",
+        help="type of the wanted scan; wildcards and commas allowed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--resource", default="NIFTI*", help="label of the wanted resource (default: %(default)s)"
+    )
     parser.add_argument(
         "--session",
         action="append",
@@ -90,7 +94,9 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
         metavar="NAME",
         help="only this session of them (may be given several times), to run it again alone",
     )
-    parser.add_argument("--plugin", choices=PLUGINS, default="MultiProc", help="how to run")
+    parser.add_argument(
+        "--plugin", choices=PLUGINS, default="MultiProc", help="how to run (default: %(default)s)"
+    )
     parser.add_argument(
         "--plugin-args",
         type=_json_object,
@@ -99,13 +105,16 @@ def options(description: str, name: str) -> argparse.ArgumentParser:
         help='what the plugin takes, such as {"sbatch_args": "--time=2:00:00"}',
     )
     parser.add_argument(
-        "--processes", type=int, default=processors(), help="how many at once with MultiProc"
+        "--processes",
+        type=int,
+        default=processors(),
+        help="how many at once with MultiProc (default: %(default)s)",
     )
     parser.add_argument(
         "--work",
         type=Path,
         default=Path(f"{name}_work"),
-        help="working directory; on a cluster one that all hosts see",
+        help="working directory; on a cluster one that all hosts see (default: %(default)s)",
     )
     parser.add_argument(
         "--cache", type=Path, help="folder for fetched files (default: the user's own cache)"
