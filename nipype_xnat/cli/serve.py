@@ -112,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
             if args.seed == "demo":
                 from nipype_xnat.demo.seed import seed  # images and what makes them: an extra
 
+                print("making the demo's cohort, once: about a minute", file=sys.stderr, flush=True)
                 seed(url, site.admin, site.password)
             known = site.password if archive.default_password() else "(as set)"
             print(f"XNAT archive ready at {url}/ user {site.admin} password {known}", flush=True)
