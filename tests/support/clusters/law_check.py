@@ -61,7 +61,7 @@ class CheckLaw:
         ):
             assert found[name, True]["level"] == "ok", found[name, True]
         # nothing stays, and nothing was run
-        assert cluster.jobs() == []
+        until(lambda: cluster.jobs() == [], "the end of the job that answered")
         assert jobs_of(site.folder) == []
         assert not (site.folder / "bet_cohort.html").exists()
         assert not list(site.folder.rglob(".nipype-xnat-check-*"))
