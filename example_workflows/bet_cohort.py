@@ -26,7 +26,7 @@ from nipype.interfaces import fsl
 from nipype_xnat import Cohort, Interface, XNATSink, XNATSource, cohort_workflow, transfer
 from nipype_xnat.cohort import found_of
 from nipype_xnat.demo import bet as stand_in
-from nipype_xnat.demo import report, running
+from nipype_xnat.demo import proof, report, running
 from nipype_xnat.demo.pictures import volume_ml
 from nipype_xnat.errors import XNATError
 
@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         running.say(f"Report: {page}")
         # last: an archive that is gone by now takes nothing of the above away
-        proven = running.prove(named, [session for session in sessions if not session.failure])
+        proven = proof.prove(named, [session for session in sessions if not session.failure])
     return 0 if proven and not done.failures else 1
 
 

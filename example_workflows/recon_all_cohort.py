@@ -23,7 +23,7 @@ from nipype import Function, Node, Workflow
 from nipype.interfaces.freesurfer import ReconAll
 
 from nipype_xnat import Cohort, XNATSink, XNATSource, cohort_workflow
-from nipype_xnat.demo import running
+from nipype_xnat.demo import proof, running
 from nipype_xnat.errors import XNATError
 
 NAME = "recon_all_cohort"
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         running.tell_failures(sessions)
         downloaded = len(absent - running.absent(cache, cohort))
         running.say(str(running.Work.of(sessions, downloaded, done.crashes)))
-        proven = running.prove(named, [session for session in sessions if not session.failure])
+        proven = proof.prove(named, [session for session in sessions if not session.failure])
     return 0 if proven and not done.failures else 1
 
 

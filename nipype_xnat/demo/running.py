@@ -1,21 +1,17 @@
 """What the example workflows share around the workflow itself.
 
-Command line, running with progress, results and failures of each session, and the proof that the
-archive holds what the workflow made. Nothing here is needed to write a workflow; the examples show
-what is.
+Command line, running with progress, results and failures of each session. Nothing here is needed to
+write a workflow; the examples show what is.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import filecmp
-import hashlib
 import json
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +21,7 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 from nipype.pipeline.engine.utils import load_resultfile
 
-from nipype_xnat import Interface, config, transfer
+from nipype_xnat import Interface
 from nipype_xnat.cache.store import Cache
 from nipype_xnat.cohort import found_of
 from nipype_xnat.demo import folder
@@ -35,7 +31,6 @@ from nipype_xnat.errors import UsageError, XNATError
 from nipype_xnat.interfaces.plugins import CLUSTER_PLUGINS, cluster_plugin
 from nipype_xnat.interfaces.results import drop_broken
 from nipype_xnat.interfaces.tokens import issued_token
-from nipype_xnat.records import Record
 
 PLUGINS = ("MultiProc", "Linear", *CLUSTER_PLUGINS)
 OVER_80 = "xnat:mrSessionData/AGE > 80"
@@ -492,17 +487,18 @@ class Work:
         if not (self.failed or self.downloaded or self.computed or self.uploaded):
             return "Nothing was downloaded, computed or uploaded: all results were there already."
         text = (
-            f"{_count(self.downloaded, 'file')} downloaded, "
-            f"{_count(self.computed, 'session')} computed, "
-            f"{_count(self.uploaded, 'file')} uploaded."
+            f"{count(self.downloaded, 'file')} downloaded, "
+            f"{count(self.computed, 'session')} computed, "
+            f"{count(self.uploaded, 'file')} uploaded."
         )
         if self.failed:
             where = f"; details in {self.crashes}" if self.crashes else ""
-            text += f"\n{self.failed} of {_count(self.total, 'session')} failed{where}"
+            text += f"\n{self.failed} of {count(self.total, 'session')} failed{where}"
         return text
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with what is counted."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -511,117 +507,6 @@ def tell_failures(done: Iterable[Session], tell: Say = say) -> None:
     text = listed((one.record, one.failure) for one in done if one.failure is not None)
     if text:
         tell(f"What failed:\n{text}\n")
-
-
-# -- the proof
-
-
-def prove(named: Mapping[str, str], done: Iterable[Session], tell: Say = say) -> bool:
-    """Check the archive by :func:`verify`, say what came of it, and return whether all is well.
-
-    Offline that is what waits to be pushed.
-    """
-    if config.offline():
-        return _prove_waiting(done, tell)
-    try:
-        by_bytes, by_digest, wrong = verify(named, done)
-    except (XNATError, OSError) as error:
-        tell("NOT CHECKED whether the archive holds what the workflow made:")
-        tell(f"  {error}")
-        return False
-    for problem in wrong:
-        tell(f"  WRONG: {problem}")
-    if by_bytes + by_digest and not wrong:
-        tell(
-            "Checked by another connection: the archive holds what the workflow made "
-            f"({by_bytes} files compared byte for byte, {by_digest} by digest)."
-        )
-    return not wrong
-
-
-def _prove_waiting(done: Iterable[Session], tell: Say) -> bool:
-    from nipype_xnat.mirror.outbox import Files, Outbox  # needs the local archive, an extra
-
-    mirror = config.mirror_folder()
-    outbox = Outbox(config.outbox_folder(None, mirror))
-    waiting = {
-        (entry.what.owner.get("experiment_label"), entry.what.resource, path): digest
-        for entry in outbox.waiting()
-        if isinstance(entry.what, Files)
-        for path, digest in entry.what.digests.items()
-    }
-    wrong, number = 0, 0
-    for session in done:
-        for entry in session.stored:
-            if str(entry["action"]) == "keep":
-                continue
-            number += 1
-            label = str(entry["address"]).rpartition("/resources/")[2].partition("/files/")[0]
-            key = (session.record["experiment_label"], label, str(entry["path"]))
-            if waiting.get(key) != _md5(Path(entry["source"])):
-                wrong += 1
-                tell(f"  WRONG: {entry['address']} does not wait in {outbox.root}")
-    if number and not wrong:
-        tell(
-            f"Working offline: {_count(number, 'file')} wait in {outbox.root}, compared by digest; "
-            f"to send them: nipype-xnat push {mirror}"
-        )
-    return not wrong
-
-
-def verify(named: Mapping[str, str], done: Iterable[Session]) -> tuple[int, int, list[str]]:
-    """Ask the archive, with a connection of its own, whether it holds what the workflow made.
-
-    What was sent now is fetched back and compared byte for byte; what was there before is
-    compared by size and the digest that the archive computed.
-
-    Returns
-    -------
-    tuple of int, int, list of str
-        Files compared by bytes, files compared by digest, and what is wrong.
-    """
-    wrong: list[str] = []
-    sent: list[tuple[Record, Path]] = []
-    kept = 0
-    with tempfile.TemporaryDirectory() as place, connect(named, Path(place)) as fresh:
-        for session in done:
-            listed = _listed(fresh, session)
-            for entry in session.stored:
-                source = Path(entry["source"])
-                record = listed.get((str(entry["resource_id"]), str(entry["path"])))
-                if record is None:
-                    wrong.append(f"{entry['address']} is not listed")
-                elif str(entry["action"]) != "keep":
-                    sent.append((record, source))
-                else:
-                    kept += 1
-                    if (record.size, record.digest) != (source.stat().st_size, _md5(source)):
-                        wrong.append(f"{entry['address']} differs from {source}")
-        fetched = transfer.fetch(fresh.transport, [record for record, _ in sent], fresh.cache)
-        for got, (record, source) in zip(fetched, sent, strict=True):
-            if not filecmp.cmp(got.path, source, shallow=False):
-                wrong.append(f"{record.place} differs from {source}")
-    return len(sent), kept, wrong
-
-
-def _listed(archive: Interface, session: Session) -> dict[tuple[str, str], Record]:
-    identity = session.record["experiment_id"]
-    labels = {str(entry["address"]).rpartition("/resources/")[2] for entry in session.stored}
-    names = sorted({label.partition("/files/")[0] for label in labels})
-    found = {}
-    for name in names:
-        path = f"/experiments/{identity}/resources/{name}/files"
-        for record in archive.select(path).records():
-            found[record.resource_id, record.path] = record
-    return found
-
-
-def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # -- words about sessions

@@ -25,6 +25,7 @@ from nipype.pipeline.plugins.tools import create_pyscript, report_crash
 
 from ..errors import UsageError
 from .jobs import Jobs
+from .last_error import error_of
 from .results import drop_broken, results_of
 from .schedulers import GridEngine, JobRefused, Scheduler, Slurm
 from .sharing import share_among
@@ -227,7 +228,7 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
             # its job has written the crash file
             if self._status_callback:
                 self._status_callback(node, "exception")
-            return _error_of(str(failed))
+            return error_of(str(failed)) or str(failed)
         problem = self._jobs.without_result(number, node.output_dir())
         self._report(node, problem)
         return problem
@@ -236,14 +237,6 @@ class ClusterGraphPlugin(GraphPluginBase):  # type: ignore[misc]
         if self._status_callback:
             self._status_callback(node, "exception")
         report_crash(node, traceback=format_exception(RuntimeError(problem)))
-
-
-def _error_of(traceback: str) -> str:
-    """Return the last error of a traceback, with all its lines."""
-    lines = traceback.strip().splitlines()
-    last = max((n for n, line in enumerate(lines) if line.startswith("  File ")), default=-1)
-    begins = [n for n, line in enumerate(lines) if n > last and not line.startswith(" ")]
-    return "\n".join(lines[begins[0] if begins else last + 1 :])
 
 
 def _share_connections(nodes: Sequence[Any], plugin_args: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from nipype.interfaces.utility import Function
 
 from nipype_xnat import Interface, errors
 from nipype_xnat.cli.demo import example
-from nipype_xnat.demo import failures, folder, pool, running
+from nipype_xnat.demo import failures, folder, pool, proof, running
 from nipype_xnat.demo.failures import Failure
 from nipype_xnat.errors import CannotReachServer, XNATError
 from nipype_xnat.interfaces.last_error import error_of
@@ -159,7 +159,7 @@ def test_an_archive_that_goes_away_takes_the_report_with_it_not(
     def away(*_):
         raise CannotReachServer("no connection", server=site.url, advice="start it")
 
-    monkeypatch.setattr(running, "verify", away)
+    monkeypatch.setattr(proof, "compare", away)
     page = site.folder / "report.html"
     assert example_main(load_example, [*words, "--report", page]) == 1
     said = capfd.readouterr().out
