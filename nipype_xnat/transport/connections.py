@@ -31,6 +31,7 @@ _REST = 0.2  # seconds without a request after which a connection is given up if
 _TURN = 2.0  # seconds after which it is given up between two requests if others wait
 _CROWDED = 1.0  # seconds of waiting for a connection of this process itself
 _FORGOTTEN = 15.0  # seconds without a request after which it is given up in any case
+_BLOCK = 1 << 18  # bytes of a body that are read and sent at a time
 
 
 class SharingAdapter(HTTPAdapter):
@@ -83,6 +84,10 @@ class _Connection:
     taken = 0.0
     answers = 0
     sock: Any
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        values["blocksize"] = _BLOCK
+        super().__init__(*args, **values)
 
     def connect(self) -> None:
         """Wait for a slot, and connect."""

@@ -1,6 +1,7 @@
 """What XNAT does to uploads: nothing counts but what it lists afterwards."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import sys
 import pytest
 
 from nipype_xnat import errors
+from nipype_xnat.address import Address
 from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, put
+from nipype_xnat.transport import Body, Request
 
 FILES = {"a.nii": b"one" * 1000, "b.nii": b"two" * 1000}
 QUICK = {"pause": 0.001}
@@ -231,6 +234,23 @@ def test_file_that_changes_while_it_is_sent_is_named(transport, server, tmp_path
 
     with pytest.raises(errors.UploadIncomplete, match="changed here meanwhile: 'changes'"):
         put(transport, resource("fine"), {"changes": path}, progress=change, rounds=2, **QUICK)
+
+
+def test_a_body_is_read_in_large_pieces(transport, server):
+    asked = []
+
+    class Recorded(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    data = b"x" * 3_000_000
+    server.catalog["fine"] = {}
+    address = Address.of("data", "experiments", "E1", "resources", "fine", "files", "a.bin")
+    request = Request("PUT", address.ask(inbody=True), Body(lambda: Recorded(data), len(data)))
+    transport.send(request).close()
+    assert listed(server, "fine") == digests({"a.bin": data})
+    assert len(asked) <= 20
 
 
 def test_progress(transport, server, tmp_path):
