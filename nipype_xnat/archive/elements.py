@@ -26,6 +26,7 @@ from nipype_xnat.archive.items import LISTS, TYPE, Lists
 from nipype_xnat.archive.people import Person, Rights
 from nipype_xnat.archive.site import Site
 from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.archive.storage.prepared import Prepared
 
 _VARIABLE = re.compile(r"^fields/field\[@?name\s*=\s*['\"]?([^\]'\"]+)['\"]?\]/field$", re.I)
 _TYPED = re.compile(r"\[@xsi:type\s*=\s*[^\]]+\]", re.I)
@@ -93,11 +94,11 @@ def _element(row: Any) -> Element:
     return Element(**row)
 
 
-def _lookup(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return sa.select(*(s.element.c[item.name] for item in fields_of(Element))).where(*conditions)
+def _lookup(*conditions: sa.ColumnElement[bool]) -> Prepared:
+    columns = (s.element.c[item.name] for item in fields_of(Element))
+    return Prepared(sa.select(*columns).where(*conditions).order_by(s.element.c.pk))
 
 
-# looked up by every request: a statement that is made once costs a third of one made each time
 _KIND: sa.BindParameter[str] = sa.bindparam("kind")
 _KEY: sa.BindParameter[str] = sa.bindparam("key")
 _PROJECT: sa.BindParameter[str] = sa.bindparam("project")
@@ -114,7 +115,18 @@ _BY_SHARED_LABEL = _lookup(
         )
     ),
 )
-_SHARED_INTO = sa.select(s.share.c.project).where(s.share.c.element_pk == sa.bindparam("pk"))
+_SHARED_INTO = Prepared(
+    sa.select(s.share.c.project).where(s.share.c.element_pk == sa.bindparam("pk"))
+)
+_SESSION: sa.BindParameter[int] = sa.bindparam("session")
+_BELOW = _lookup(
+    s.element.c.kind == _KIND, s.element.c.session_pk == _SESSION, s.element.c.id == _KEY
+)
+_BELOW_OR_OF_TYPE = _lookup(
+    s.element.c.kind == _KIND,
+    s.element.c.session_pk == _SESSION,
+    sa.or_(s.element.c.id == _KEY, s.element.c.scan_type == sa.bindparam("type")),
+)
 
 
 class Elements:
@@ -145,8 +157,8 @@ class Elements:
         row = self.connection.execute(sa.select(s.element).where(*conditions)).mappings().first()
         return None if row is None else _element(row)
 
-    def _find(self, statement: sa.Select[Any], **bound: Any) -> Element | None:
-        row = self.connection.execute(statement, bound).first()
+    def _find(self, statement: Prepared, **bound: Any) -> Element | None:
+        row = statement.first(self.connection, **bound)
         return None if row is None else Element(*row)
 
     def _all(self, *conditions: sa.ColumnElement[bool]) -> list[Element]:
@@ -167,8 +179,8 @@ class Elements:
             base = self.by_pk(element.session_pk)
         if base.kind == "project":
             return [base.id]
-        shared = self.connection.execute(_SHARED_INTO, {"pk": base.pk}).scalars()
-        return [base.project or "", *shared]
+        shared = _SHARED_INTO.all(self.connection, pk=base.pk)
+        return [base.project or "", *(row[0] for row in shared)]
 
     def readable(self, element: Element | None) -> bool:
         """Tell whether the person may see an element."""
@@ -231,8 +243,12 @@ class Elements:
 
     def scan(self, session: Element, key: str, kind: str = "scan") -> Element | None:
         """Find a scan (or a reconstruction) of a session by id."""
-        c = s.element.c
-        return self._first(c.kind == kind, c.session_pk == session.pk, c.id == key)
+        return self._find(_BELOW, kind=kind, session=session.pk, key=key)
+
+    def scans(self, session: Element, key: str, scan_type: str, kind: str) -> list[Element]:
+        """List the scans (or reconstructions) of a session that have an id or a type."""
+        bound = {"kind": kind, "session": session.pk, "key": key, "type": scan_type}
+        return [Element(*row) for row in _BELOW_OR_OF_TYPE.all(self.connection, **bound)]
 
     def children(self, session: Element, kind: str) -> list[Element]:
         """List the scans, reconstructions or assessors (``experiment``) of a session."""

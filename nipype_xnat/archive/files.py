@@ -19,6 +19,7 @@ from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.errors import Broken, Conflict, Forbidden, Invalid, NotFound
 from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.archive.storage.blobs import Blob, Blobs, Readable
+from nipype_xnat.archive.storage.prepared import Prepared
 from nipype_xnat.archive.tree import Catalog
 
 _ZIPS = (".zip", ".zar")
@@ -52,10 +53,15 @@ class Stored:
         return self.path.rsplit("/", 1)[-1]
 
 
-_ENTRIES = (
-    sa.select(*(s.file.c[field.name] for field in fields(Stored)))
-    .where(s.file.c.resource_pk.in_(sa.bindparam("resources", expanding=True)), s.file.c.catalogued)
-    .order_by(s.file.c.resource_pk, s.file.c.pk)
+_LISTED = sa.select(*(s.file.c[field.name] for field in fields(Stored))).where(s.file.c.catalogued)
+_ENTRIES = _LISTED.where(
+    s.file.c.resource_pk.in_(sa.bindparam("resources", expanding=True))
+).order_by(s.file.c.resource_pk, s.file.c.pk)
+_ENTRIES_NAMED = _ENTRIES.where(s.file.c.path.in_(sa.bindparam("paths", expanding=True)))
+_ENTRY = Prepared(
+    _LISTED.where(
+        s.file.c.resource_pk == sa.bindparam("resource"), s.file.c.path == sa.bindparam("path")
+    )
 )
 
 
@@ -124,19 +130,9 @@ def clean_path(text: str) -> str:
 def find(connection: Connection, resource_pk: int, path: str) -> Stored | None:
     """Find a catalogued file by its path, raw or percent-decoded."""
     for candidate in dict.fromkeys((path, unquote(path))):
-        row = (
-            connection.execute(
-                sa.select(s.file).where(
-                    s.file.c.resource_pk == resource_pk,
-                    s.file.c.path == candidate,
-                    s.file.c.catalogued,
-                )
-            )
-            .mappings()
-            .first()
-        )
+        row = _ENTRY.first(connection, resource=resource_pk, path=candidate)
         if row is not None:
-            return Stored(**row)
+            return Stored(*row)
     return None
 
 
@@ -146,6 +142,25 @@ def entries(connection: Connection, resource_pks: Sequence[int]) -> dict[int, li
     for start in range(0, len(resource_pks), 400):
         chunk = resource_pks[start : start + 400]
         for row in connection.execute(_ENTRIES, {"resources": chunk}):
+            file = Stored(*row)
+            found[file.resource_pk].append(file)
+    return found
+
+
+def named(
+    connection: Connection, resource_pks: Sequence[int], paths: Sequence[str]
+) -> dict[int, list[Stored]]:
+    """List those of the catalogued files of resources that have one of a few paths."""
+    found: dict[int, list[Stored]] = {pk: [] for pk in resource_pks}
+    if len(resource_pks) == 1:
+        for path in paths:
+            row = _ENTRY.first(connection, resource=resource_pks[0], path=path)
+            if row is not None:
+                found[resource_pks[0]].append(Stored(*row))
+        return found
+    for start in range(0, len(resource_pks), 400):
+        bound = {"resources": resource_pks[start : start + 400], "paths": paths}
+        for row in connection.execute(_ENTRIES_NAMED, bound):
             file = Stored(*row)
             found[file.resource_pk].append(file)
     return found
@@ -441,6 +456,7 @@ __all__ = [
     "create_resource",
     "entries",
     "find",
+    "named",
     "refresh",
     "remove",
     "remove_resource",

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.archive.storage.prepared import Prepared
 
 ROLES = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
 _STRENGTH = {"collaborator": 1, "member": 2, "owner": 3}
@@ -93,6 +94,18 @@ def set_site_role(connection: Connection, login: str, role: str, held: bool) -> 
         connection.execute(s.setting.insert().values(scope=scope, name=login, value="true"))
 
 
+_ROLES = Prepared(
+    sa.select(s.member.c.project, s.member.c.role).where(
+        s.member.c.account_pk == sa.bindparam("account")
+    )
+)
+_ACCESSIBLE = Prepared(
+    sa.select(s.setting.c.scope).where(
+        s.setting.c.name == "accessibility", s.setting.c.value == sa.bindparam("accessibility")
+    )
+)
+
+
 class Rights:
     """What one person may do, answered for one state of the archive."""
 
@@ -106,11 +119,7 @@ class Rights:
     def roles(self) -> dict[str, str]:
         """The projects that the person belongs to, with the role."""
         if self._roles is None:
-            rows = self._connection.execute(
-                sa.select(s.member.c.project, s.member.c.role).where(
-                    s.member.c.account_pk == self.who.pk
-                )
-            )
+            rows = _ROLES.all(self._connection, account=self.who.pk)
             self._roles = {row[0]: row[1] for row in rows}
         return self._roles
 
@@ -118,23 +127,15 @@ class Rights:
     def public(self) -> set[str]:
         """The projects that anybody may read."""
         if self._open is None:
-            rows = self._connection.execute(
-                sa.select(s.setting.c.scope).where(
-                    s.setting.c.name == "accessibility", s.setting.c.value == "public"
-                )
-            )
-            self._open = set(rows.scalars())
+            rows = _ACCESSIBLE.all(self._connection, accessibility="public")
+            self._open = {row[0] for row in rows}
         return self._open
 
     @property
     def protected(self) -> set[str]:
         """The projects that anybody, guests too, may know of, though not read the data of."""
-        rows = self._connection.execute(
-            sa.select(s.setting.c.scope).where(
-                s.setting.c.name == "accessibility", s.setting.c.value == "protected"
-            )
-        )
-        return set(rows.scalars())
+        rows = _ACCESSIBLE.all(self._connection, accessibility="protected")
+        return {row[0] for row in rows}
 
     def readable(self) -> set[str] | None:
         """Give the projects whose data the person may read; None for all."""

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from nipype_xnat.archive.elements import Element, Elements
 from nipype_xnat.archive.errors import Broken, Forbidden, NotFound
 from nipype_xnat.archive.storage import schema as s
+from nipype_xnat.archive.storage.prepared import Prepared
 from nipype_xnat.archive.values import whole
 
 _MANY = 400  # bound parameters that SQLite takes without trouble
@@ -124,12 +125,29 @@ def _resources_of(named: bool, unlabelled: bool) -> sa.Select[Any]:
     return query.order_by(c.pk)
 
 
+_BY_NUMBER = Prepared(sa.select(s.resource).where(s.resource.c.pk == sa.bindparam("number")))
+#: one resource of one element, by its label or its number
+_ONE_OF = Prepared(
+    sa.select(s.resource)
+    .where(
+        s.resource.c.owner_pk == sa.bindparam("owner"),
+        s.resource.c.direction == sa.bindparam("direction"),
+        sa.or_(
+            s.resource.c.label == sa.bindparam("label"), s.resource.c.pk == sa.bindparam("number")
+        ),
+    )
+    .order_by(s.resource.c.pk)
+)
+
+
 class Tree:
     """Resolves paths for one connection and one person."""
 
     def __init__(self, elements: Elements):
         self.elements = elements
         self.connection = elements.connection
+        #: resources that were asked for by number, with what they hang on
+        self._numbered: dict[int, tuple[dict[str, Any], Element]] = {}
 
     def scope(self, names: dict[str, str], many: bool) -> Scope:
         """Resolve the variables of a path.
@@ -192,6 +210,9 @@ class Tree:
 
     def _of_sessions(self, sessions: Sequence[Element], kind: str, text: str) -> list[Element]:
         text = unquote(text).replace("[SLASH]", "/")
+        if len(sessions) == 1 and text not in {"*", "ALL", "NULL"} and "," not in text:
+            named = text.replace("[COMMA]", ",")
+            return self.elements.scans(sessions[0], text, named, kind)
         c = s.element.c
         condition: sa.ColumnElement[bool] = sa.true()
         if text not in {"*", "ALL"}:
@@ -214,17 +235,20 @@ class Tree:
         if "'" in text or '"' in text:
             raise NotFound("Unable to identify resource")
         parts = [part for part in re.split(r"\s*,\s*", text) if part]
-        numbers = [whole(part) for part in parts if part.isdecimal()]
-        if numbers:
-            rows = self.connection.execute(
-                sa.select(s.resource.c.pk, s.resource.c.owner_pk).where(
-                    s.resource.c.pk.in_(numbers)
-                )
-            ).all()
-            known = {pk for pk, owner in rows if self.elements.readable(self.elements.by_pk(owner))}
-            if set(numbers) - known:
+        for part in parts:
+            if part.isdecimal() and not self.elements.readable(self._owner(whole(part))):
                 raise NotFound("Unable to identify resource")
         return parts
+
+    def _owner(self, number: int) -> Element | None:
+        """Give the element that the resource of a number hangs on."""
+        if number not in self._numbered:
+            row = _BY_NUMBER.first(self.connection, number=number)
+            if row is None:
+                return None
+            resource = dict(zip(_BY_NUMBER.columns, row, strict=True))
+            self._numbered[number] = (resource, self.elements.by_pk(resource["owner_pk"]))
+        return self._numbered[number][1]
 
     def _resources(
         self,
@@ -235,6 +259,19 @@ class Tree:
     ) -> list[Catalog]:
         by_pk = {owner.pk: owner for owner in owners}
         found = []
+
+        def enter(resource: dict[str, Any]) -> None:
+            owner = by_pk[resource["owner_pk"]]
+            category, cat_id, cat_desc, path = describe(owner)
+            full = f"/data{path}/resources/{resource['pk']}"
+            found.append(Catalog(resource, owner, category, cat_id, cat_desc, full))
+
+        if len(by_pk) == len(wanted) == 1 and wanted[0].upper() != "NULL":
+            number = whole(wanted[0]) if wanted[0].isdecimal() else None
+            one = {"direction": direction, "label": wanted[0], "number": number}
+            for values in _ONE_OF.all(self.connection, owner=owners[0].pk, **one):
+                enter(dict(zip(_ONE_OF.columns, values, strict=True)))
+            return found
         bound: dict[str, Any] = {"direction": direction}
         unlabelled = False
         if wanted:
@@ -244,10 +281,7 @@ class Tree:
         query = _resources_of(bool(wanted), unlabelled)
         for chunk in _chunks(list(by_pk)):
             for row in self.connection.execute(query, {**bound, "owners": chunk}).mappings():
-                owner = by_pk[row["owner_pk"]]
-                category, cat_id, cat_desc, path = describe(owner)
-                full = f"/data{path}/resources/{row['pk']}"
-                found.append(Catalog(dict(row), owner, category, cat_id, cat_desc, full))
+                enter(dict(row))
         return found
 
     def catalogs(self, scope: Scope, everything: bool) -> list[Catalog]:
@@ -340,16 +374,12 @@ class Tree:
         for part in scope.wanted:
             if not part.isdecimal():
                 continue
-            row = (
-                self.connection.execute(sa.select(s.resource).where(s.resource.c.pk == whole(part)))
-                .mappings()
-                .first()
-            )
-            if row is None:
+            owner = self._owner(whole(part))
+            if owner is None:
                 continue
-            owner = self.elements.by_pk(row["owner_pk"])
-            path = f"{scope.base}/resources/{row['pk']}"
-            found.append(Catalog(dict(row), owner, "resources", None, "", path))
+            resource = self._numbered[whole(part)][0]
+            path = f"{scope.base}/resources/{resource['pk']}"
+            found.append(Catalog(resource, owner, "resources", None, "", path))
         return found
 
     def selected(self, scope: Scope, everything: bool) -> tuple[list[Catalog], list[Catalog]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 from werkzeug.wrappers import Response
 
@@ -211,8 +212,6 @@ def tree_files(call: Call) -> Response:
 
 def file_path(call: Call) -> str:
     """Give the file path of a request, decoded where XNAT decodes it."""
-    from urllib.parse import unquote_plus
-
     path = call.rest
     if "%20" in path or "%2B" in path:
         path = unquote_plus(path)
@@ -232,7 +231,11 @@ def _get_files(call: Call) -> Response:
         chosen = named or catalogs
         if single:
             chosen[0].path = f"{scope.base}/resources/{chosen[0].pk}"
-        listed = files.entries(elements.connection, [c.pk for c in chosen])
+        pks = [catalog.pk for catalog in chosen]
+        if path and not path.endswith(("/", "*")):
+            listed = files.named(elements.connection, pks, _spellings(path, single))
+        else:
+            listed = files.entries(elements.connection, pks)
         pairs = [(catalog, file) for catalog in chosen for file in listed[catalog.pk]]
         keep = _filter(call)
         if path and not path.endswith("/"):
@@ -255,6 +258,12 @@ def _get_files(call: Call) -> Response:
         if kind == "xcat":
             return bundle.catalog(call, elements, scope, pairs)
         return _table(call, pairs)
+
+
+def _spellings(path: str, single: bool) -> list[str]:
+    """List the paths that the file of a request may have."""
+    inside = download.split_zip(path)[0] if single else path
+    return list(dict.fromkeys((inside, unquote(inside), path)))
 
 
 def _filtered(call: Call) -> bool:
@@ -314,8 +323,6 @@ def _one(
     single: bool,
 ) -> Response:
     inside, entry = download.split_zip(path) if single else (path, None)
-    from urllib.parse import unquote
-
     for wanted in dict.fromkeys((inside, unquote(inside))):
         for _, file in pairs:
             if file.path == wanted:
