@@ -7,7 +7,7 @@ other nodes, so a record is a frozen value that pickles, compares and becomes a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .address import Address
@@ -159,7 +159,9 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the values that are set, as a plain dict for JSON or a node's input."""
         values = {
-            name: value for name, value in asdict(self).items() if value not in ("", None, ())
+            name: value
+            for field in fields(self)
+            if (value := getattr(self, name := field.name)) not in ("", None, ())
         }
         if self.fields:
             values["fields"] = dict(self.fields)

@@ -73,6 +73,23 @@ class Objects:
         digest = digest.lower()
         return self._find((*self.layers, self.root), digest, size) if is_md5(digest) else None
 
+    def glance(self, digest: str, size: int | None = None) -> tuple[Path, int] | None:
+        """Return a file that is right at first sight, and its size; nothing is read or mended.
+
+        Parameters
+        ----------
+        digest, size
+            See :meth:`find`, which is to be asked where this finds nothing.
+        """
+        if not is_md5(digest):
+            return None
+        for root in (*self.layers, self.root):
+            path = object_in(root, digest)
+            seen = glance(path, digest, size)
+            if seen is not None and seen[0] is Trust.HIT:
+                return path, seen[1].st_size
+        return None
+
     def _find(self, roots: Iterable[Path], digest: str, size: int | None) -> Path | None:
         unread: list[tuple[Path, os.stat_result]] = []
         for root in roots:
@@ -301,8 +318,8 @@ class Objects:
         # once, and again where somebody removed it: it is called for each file
         if self._prepared and (self.root / "partial").is_dir():
             return
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._layout():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._write_small(self.root / "layout", f"{_LAYOUT}\n".encode())
         self._check_layout()
         for name in ("objects", "views", "partial", "locks"):
@@ -310,8 +327,10 @@ class Objects:
         self._prepared = True
 
     def _layout(self) -> str:
-        layout = self.root / "layout"
-        return layout.read_text().strip() if layout.exists() else ""
+        try:
+            return (self.root / "layout").read_text().strip()
+        except FileNotFoundError:
+            return ""
 
     def _check_layout(self) -> None:
         version = self._layout()

@@ -106,12 +106,10 @@ class Cache(Objects):
         digests = {path: source.name for path, source in manifest.items()}
         folder = self.root / "views" / views.folder_name(name, digests)
         with self._troubles():
-            found = {path: self._still(source) for path, source in manifest.items()}
-            try:
-                wanted = {path: (at.name, at.stat().st_size) for path, at in found.items()}
-            except FileNotFoundError as error:
-                raise _Moved(error.filename) from error
-            if folder.is_dir() and views.agrees(folder, wanted):
+            here = {path: self._still(source) for path, source in manifest.items()}
+            found = {path: at for path, (at, _) in here.items()}
+            wanted = {path: (at.name, size) for path, (at, size) in here.items()}
+            if views.agrees(folder, wanted):
                 touch(folder)
                 return folder
             self._prepare()
@@ -128,11 +126,18 @@ class Cache(Objects):
                 shutil.rmtree(building, ignore_errors=True)
             return folder
 
-    def _still(self, source: Path) -> Path:
+    def _still(self, source: Path) -> tuple[Path, int]:
+        """Return where a file is now, and its size."""
+        seen = self.glance(source.name)
+        if seen is not None:
+            return seen
         found = self.find(source.name)
         if found is None:
             raise _Moved(source)
-        return found
+        try:
+            return found, found.stat().st_size
+        except FileNotFoundError as error:
+            raise _Moved(source) from error
 
     def _place(self, source: Path, target: Path) -> None:
         """Put a file into a view: linked where that can be, from a layer too."""
@@ -172,7 +177,7 @@ class Cache(Objects):
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
                 # another process was first; or what is there was changed
-                if folder.is_dir() and views.agrees(folder, wanted):
+                if views.agrees(folder, wanted):
                     return
                 self._set_aside(folder)
             else:
@@ -244,10 +249,9 @@ class Cache(Objects):
             How long; renewed by calling this again.
         """
         where = str(Path(run).absolute())
-        folder = self.root / "views"
-        names = sorted(
-            {path.relative_to(folder).parts[0] for path in views if folder in path.parents}
-        )
+        folder = f"{self.root}/views/"
+        inside = (text.removeprefix(folder) for text in map(str, views) if text.startswith(folder))
+        names = sorted({path.partition("/")[0] for path in inside})
         text = text_of_lease(where, sorted(set(digests)), names, days * DAY)
         try:
             self._prepare()

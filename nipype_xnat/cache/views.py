@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import UnsafeName
@@ -124,22 +124,27 @@ def _fold(name: str) -> str:
 
 def agrees(folder: Path, manifest: Mapping[str, tuple[str, int]]) -> bool:
     """Tell whether a view holds what a manifest (path to digest and size) says, without reading."""
-    for name, (digest, size) in manifest.items():
-        try:
-            status = (folder / name).lstat()
-        except OSError:
-            return False
-        if not (
-            stat.S_ISREG(status.st_mode)
-            and status.st_size == size
-            and carries_stamp(status.st_mtime_ns, digest)
-        ):
-            return False
-    # some file systems give names back in another normal form
-    wanted = {unicodedata.normalize("NFC", name) for name in manifest}
-    found = {
-        unicodedata.normalize("NFC", (Path(where) / name).relative_to(folder).as_posix())
-        for where, _, names in os.walk(folder)
-        for name in names
-    }
-    return found <= wanted
+    try:
+        for name, (digest, size) in manifest.items():
+            status = os.lstat(f"{folder}/{name}")
+            if not (
+                stat.S_ISREG(status.st_mode)
+                and status.st_size == size
+                and carries_stamp(status.st_mtime_ns, digest)
+            ):
+                return False
+        # some file systems give names back in another normal form
+        wanted = {unicodedata.normalize("NFC", name) for name in manifest}
+        return all(unicodedata.normalize("NFC", name) in wanted for name in _below(str(folder)))
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
+def _below(folder: str, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of all that lies in a folder and is none itself."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name

@@ -38,11 +38,16 @@ class Note:
     version: int
 
     def write(self, folder: Path, values: Mapping[str, Any]) -> None:
-        """Write values into the folder of a node."""
+        """Write values into the folder of a node; what stands there already is left alone."""
         path = folder / _FOLDER / self.name
-        path.parent.mkdir(exist_ok=True)
         whole = {"format": self.format, "version": self.version, **values}
-        path.write_text(json.dumps(whole), encoding="utf-8")
+        text = json.dumps(whole)
+        try:
+            if path.read_text(encoding="utf-8") == text:
+                return
+        except (OSError, ValueError):
+            path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
     def read(self, folder: Path, made_of: Callable[[dict[str, Any]], T]) -> T | None:
         """Return what is made of the values in the folder of a node.

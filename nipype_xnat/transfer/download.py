@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..records import Record
 from ..transport import Transport
-from ..transport.trace import kept
+from ..transport.trace import TracingTransport
 from ..transport.waiting import while_waiting
 from .decision import Action, Decision, Here, Listed, for_download
 from .delivery import Fetched, copy_into, writing
@@ -108,12 +108,8 @@ def fetch(
     work = _Work(transport, cache, names, mode or cache.mode, patience, report)
     for record in wanted:
         work.refuse(record)
+    results: dict[int, Fetched] = {}
     groups: dict[tuple[str, ...], list[int]] = {}
-    for index, record in enumerate(wanted):
-        groups.setdefault(_group(record), []).append(index)
-    jobs = [
-        _job(work, [wanted[index] for index in indices], indices) for indices in groups.values()
-    ]
     failures: list[Failure] = []
     successes = 0
 
@@ -126,12 +122,20 @@ def fetch(
         return is_common(failures, successes)
 
     try:
-        outcomes = run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
+        for index, record in enumerate(wanted):
+            here = work.at_hand(record)  # there is nothing to wait for, so no thread does
+            if here is not None:
+                results[index] = here
+            else:
+                groups.setdefault(_group(record), []).append(index)
+        jobs = [
+            _job(work, [wanted[index] for index in indices], indices) for indices in groups.values()
+        ]
+        for outcome in run_all(jobs, threads=connections, stop=work.stop, give_up=give_up):
+            if outcome is not None:
+                results.update(outcome.fetched)
     finally:
         names.write()
-    results = {
-        index: item for outcome in outcomes if outcome for index, item in outcome.fetched.items()
-    }
     if failures:
         for _, error in failures:
             if _is_fatal(error):
@@ -304,12 +308,25 @@ class _Work:
                 found = self._usable(record)
                 if found is None:
                     return self._into_cache(record, bundle, digest)
-        path, size, decision = found
+        return self._use(record, *found)
+
+    def at_hand(self, record: Record) -> Fetched | None:
+        """Return a file that is here and may be used unasked; None where more is to be done."""
+        seen = self._cache().glance(record.digest.lower(), record.size)
+        if seen is None:
+            return None
+        decision = self._decide(record, self._names().of(record))
+        return self._use(record, *seen, decision) if decision.action is Action.USE else None
+
+    def _use(self, record: Record, path: Path, size: int, decision: Decision) -> Fetched:
         self._names().saw(record)
-        if _addressable(record):
-            kept(self.transport, record.file)
+        if isinstance(self.transport, TracingTransport) and _addressable(record):
+            self.transport.kept(record.file)
         self._tell(record, decision.action, decision.reason, 0, size)
-        return Fetched(replace(record, digest=digest, size=size), path, decision.action, 0)
+        digest = record.digest.lower()
+        if (record.digest, record.size) != (digest, size):
+            record = replace(record, digest=digest, size=size)
+        return Fetched(record, path, decision.action, 0)
 
     def _usable(self, record: Record) -> tuple[Path, int, Decision] | None:
         """Return a file that is here and its size, where this account may have it."""
@@ -475,8 +492,9 @@ class _Work:
         return self.names
 
     def _tell(self, record: Record, action: Action, reason: str, came: int, size: int) -> None:
-        log.info("%s %s: %s (%d bytes came)", action, record.place, reason, came)
-        self.report(record.place, size, size, action.value, finished=True)
+        place = record.place
+        log.info("%s %s: %s (%d bytes came)", action, place, reason, came)
+        self.report(place, size, size, action.value, finished=True)
 
 
 class _Bundle:

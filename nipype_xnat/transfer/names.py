@@ -20,7 +20,7 @@ class _Resource:
     """What is known of one resource."""
 
     record: Record
-    noted: frozenset[str]
+    noted: frozenset[str] | None = None
     new: set[str] = field(default_factory=set)
     listing: Listing | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,8 +56,11 @@ class Names:
         resource = self._resource(record)
         if resource.lists(record):
             return Here.WHOLE
-        digest = record.digest.lower()
-        known = digest in resource.noted or digest in resource.new
+        with resource.lock:
+            if resource.noted is None:
+                _, *identity = self._keys(record)
+                resource.noted = self._cache.named(*identity)
+            known = record.digest.lower() in (resource.noted | resource.new)
         return Here.NAMED if known else Here.UNNAMED
 
     def ask(self, record: Record) -> bool:
@@ -89,8 +92,7 @@ class Names:
         name = _name_of(record)
         with self._lock:
             if name not in self._resources:
-                _, *identity = self._keys(record)
-                self._resources[name] = _Resource(record, self._cache.named(*identity))
+                self._resources[name] = _Resource(record)
             return self._resources[name]
 
     def _keys(self, record: Record) -> tuple[str, str, str, str]:

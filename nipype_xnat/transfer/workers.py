@@ -64,7 +64,7 @@ def run_all(
     # daemons, because a thread that waits for a silent server must not keep the process alive
     crew = [
         threading.Thread(target=work, name=f"nipype_xnat-{number}", daemon=True)
-        for number in range(max(1, min(threads, len(jobs))))
+        for number in range(min(max(1, threads), len(jobs)))
     ]
     try:
         for thread in crew:

@@ -24,7 +24,7 @@ from ..address import Address
 from ..errors import XNATError
 from .request import Answer, Around, Request, Transport
 
-__all__ = ["Call", "Recorder", "TracingTransport", "kept", "masked"]
+__all__ = ["Call", "Recorder", "TracingTransport", "masked"]
 
 log = logging.getLogger("nipype_xnat.trace")
 
@@ -282,12 +282,6 @@ class TracingTransport(Around):
         for recorder in self.recorders:
             recorder.add(call)
         log.info("%s", call)
-
-
-def kept(transport: Transport, address: Address) -> None:
-    """Note in the trace, where there is one, that an address was not asked for: a cache has it."""
-    if isinstance(transport, TracingTransport):
-        transport.kept(address)
 
 
 def _counted(answer: Answer, call: Call, started: float) -> Answer:
