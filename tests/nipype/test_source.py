@@ -431,7 +431,10 @@ def test_a_warm_run_by_a_record_costs_no_request_and_no_log_in(cohort, config, x
         return XNATSource(outfields=["t1"], record=record, config=str(config)).run().outputs.t1
 
     cold = run()
+    note = Path("_nipype/xnat_source.json")
+    before = note.stat()
     Path(config).touch()  # a configuration that was written anew is a new connection
     xnat_archive.requests.clear()
     assert run() == cold
     assert not xnat_archive.requests
+    assert (note.stat().st_ino, note.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

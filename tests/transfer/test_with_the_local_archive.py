@@ -1,5 +1,6 @@
 """Round trips through an archive over HTTP: what comes back is what was sent, wherever it lies."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,25 @@ def test_round_trip(fill, transport, tmp_path, kind, label):
     assert {r.path: path.read_bytes() for r, path in views.items()} == FILES
     folder = copy_to(fetched, tmp_path / "mine")
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
+
+
+def test_what_is_here_is_handed_out_by_the_calling_thread(fill, transport, tmp_path, monkeypatch):
+    stored = put(transport, place(fill)["scan"], FILES)
+    cache = Cache(tmp_path / "cache")
+    began = []
+    begin = threading.Thread.start
+
+    def start(thread):
+        began.append(thread.name)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    fetch(transport, stored.records, cache)
+    assert began
+    began.clear()
+    again = fetch(transport, stored.records, cache)
+    assert [item.path.read_bytes() for item in again] == list(FILES.values())
+    assert not began
 
 
 def test_many_requests_are_not_needed(fill, transport, xnat_archive):
