@@ -143,8 +143,9 @@ class Work:
 def batches(sessions: int, costs: Costs, id_length: int = ID_LENGTH) -> list[int]:
     """Return the sizes of the batches in which files are listed.
 
-    The first has 50 sessions; the next are up to eight times as large, as long as one takes less
-    than four seconds and its address less than 7,000 characters.
+    The first has 50 sessions; the next are as large as an address of 7,000 characters allows, half
+    as large where that would take more than five seconds, and smaller where half would take more
+    than twenty.
     """
     fits = ADDRESS // (id_length + 1)
     sizes = []
@@ -152,8 +153,8 @@ def batches(sessions: int, costs: Costs, id_length: int = ID_LENGTH) -> list[int
     while sessions:
         sizes.append(min(size, fits, sessions))
         sessions -= sizes[-1]
-        taken = costs.listing + costs.session * sizes[-1] + RTT
-        size = max(1, int(sizes[-1] * min(8, 4 / taken)))
+        each = (costs.listing + RTT) / sizes[-1] + costs.session
+        size = max(1, int(min(fits, max(5 / each, min(fits / 2, 20 / each)))))
     return sizes
 
 

@@ -37,11 +37,7 @@ def is_addressable(name: str) -> bool:
     The server's firewall refuses ``%``, ``\\``, ``;`` and ``/`` inside a segment in every
     spelling, as well as the segments ``.`` and ``..`` (Spring Security, ``StrictHttpFirewall``).
     """
-    return (
-        name not in ("", ".", "..")
-        and not _REFUSED.intersection(name)
-        and all(character.isprintable() for character in name)
-    )
+    return name not in ("", ".", "..") and not _REFUSED.intersection(name) and name.isprintable()
 
 
 def is_plain_label(name: str) -> bool:

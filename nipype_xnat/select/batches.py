@@ -2,8 +2,9 @@
 
 XNAT takes comma lists of experiments in the addresses of resources and files. How many fit is
 limited by the length of an address (Tomcat refuses header blocks over 8 KiB) and by the time that
-the server needs for each resource, so batches start small, grow by the time that was measured, and
-are halved when one fails.
+a proxy waits for an answer, mostly a minute. So the first batch is small, and by the time that it
+took the next ones are as large as the address allows, half as large where the server is slow, and
+smaller only where even that would take too long. A batch that fails is halved.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from ..errors import (
     AnswerError,
     BadRequest,
     CannotReachServer,
+    NotAllowed,
     NotFound,
     ServerBroken,
     ServerTimeout,
 )
+from ..transport import Around, Transport
+from .parallel import WORKERS, in_parallel
 
-__all__ = ["ADDRESS_LIMIT", "Batches", "Problem"]
+__all__ = ["ADDRESS_LIMIT", "Batches", "Lists", "Problem", "lists_of"]
 
 log = logging.getLogger("nipype_xnat.select")
 
@@ -35,12 +41,14 @@ R = TypeVar("R")
 ADDRESS_LIMIT = 7000
 """Characters of an address; 8 KiB is the limit of a header block, cookies included."""
 
+_LEAST_ADDRESS = 500
 _FIRST = 50
-_TARGET_SECONDS = 4.0
-# of several requests at once each takes longer: that alone is no reason to ask for less
-_MUCH_LONGER = 0.5
-_MOST_GROWTH = 8
+# seconds: what a batch may take without a thought, and what it may take at most
+_COMFORTABLE = 5.0
+_LONGEST = 20.0
 _IN_FLIGHT = 4
+
+_REFUSALS = (ServerBroken, ServerTimeout, NotFound, NotAllowed, BadRequest)
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,32 @@ class Problem(Generic[T]):
 
     member: T
     error: AnswerError | CannotReachServer
+
+
+@dataclass
+class Lists:
+    """What is known of lists in the addresses of a server.
+
+    Parameters
+    ----------
+    refused : bool
+        Whether it refuses them.
+    taken : bool
+        Whether it has taken one.
+    """
+
+    refused: bool = False
+    taken: bool = False
+
+
+_known: WeakKeyDictionary[Transport, Lists] = WeakKeyDictionary()
+
+
+def lists_of(transport: Transport) -> Lists:
+    """Return what a connection has learnt of lists: a server that refuses them is asked once."""
+    while isinstance(transport, Around):
+        transport = transport.inner
+    return _known.setdefault(transport, Lists())
 
 
 class Batches(Generic[T, R]):
@@ -63,6 +97,10 @@ class Batches(Generic[T, R]):
     on_problem : callable, optional
         Gets a :class:`Problem` for a member that fails even when asked for alone; without it the
         error is raised.
+    lists : Lists, optional
+        What is known of the server, and is learnt here.
+    clock : callable
+        Seconds that never go back.
     """
 
     def __init__(
@@ -70,22 +108,30 @@ class Batches(Generic[T, R]):
         ask: Callable[[Sequence[T]], list[R]],
         length: Callable[[Sequence[T]], int],
         on_problem: Callable[[Problem[T]], None] | None = None,
+        lists: Lists | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._length = length
         self._on_problem = on_problem
-        self._size = _FIRST
+        self._lists = lists or Lists()
+        self._clock = clock
         self._limit = ADDRESS_LIMIT
+        self._most = ADDRESS_LIMIT
+        self._failed = 0
+        # seconds for each member of the last batch, and members that filled the last address
+        self._each: float | None = None
+        self._fitted = _FIRST
 
     def rows(self, members: Iterable[T]) -> Iterator[R]:
         """Yield the rows of all members, batch by batch, in order.
 
         Members are taken from the iterable only as batches are sent.
         """
-        waiting = deque(iter(()), maxlen=None)  # type: deque[T]
+        waiting: deque[T] = deque()
         source = iter(members)
         running: deque[Future[list[R]]] = deque()
-        pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="xnat-batches")
+        pool = ThreadPoolExecutor(max(_IN_FLIGHT, WORKERS), thread_name_prefix="xnat-batches")
         try:
             # the first batch goes alone: its time tells how large the next ones may be
             ahead = 1
@@ -98,54 +144,94 @@ class Batches(Generic[T, R]):
                 if not running:
                     return
                 yield from running.popleft().result()
-                ahead = _IN_FLIGHT
+                ahead = WORKERS if self._lists.refused else _IN_FLIGHT
         finally:
             for future in running:
                 future.cancel()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _next_batch(self, waiting: deque[T], source: Iterator[T]) -> list[T]:
-        size = self._size
-        while len(waiting) < size:
-            member = next(source, None)
-            if member is None:
-                break
-            waiting.append(member)
-        batch = list(waiting)[:size]
-        while len(batch) > 1 and self._length(batch) > self._limit:
-            # the share that fits, at least one less
-            fits = int(len(batch) * self._limit / self._length(batch))
-            batch = batch[: max(1, min(fits, len(batch) - 1))]
+        if self._lists.refused:
+            size = 1
+        elif self._each is None:
+            size = min(_FIRST, self._fitting(waiting, source, _FIRST))
+        else:
+            full = self._fitting(waiting, source, self._most)
+            comfortable, longest = _COMFORTABLE / self._each, _LONGEST / self._each
+            size = min(full, int(max(comfortable, min(full / 2, longest))))
+        batch = _first_of(waiting, source, max(1, size))
         for _ in batch:
             waiting.popleft()
         return batch
 
+    def _fitting(self, waiting: deque[T], source: Iterator[T], most: int) -> int:
+        """Return how many members such as the next ones, at most so many, fit into an address."""
+        size = min(self._fitted, most)
+        while True:
+            batch = _first_of(waiting, source, size)
+            if not batch:
+                return size
+            length = self._length(batch)
+            share = max(1, int(len(batch) * self._limit / length))
+            if length > self._limit and len(batch) > 1:
+                # the share that fits, at least one less
+                size = min(share, len(batch) - 1)
+                continue
+            if len(batch) == size < most and share > size + size // 50:
+                size = min(share, most)
+                continue
+            self._fitted = size if len(batch) == size else share
+            return min(self._fitted, most)
+
     def _careful(self, batch: Sequence[T]) -> list[R]:
-        started = time.monotonic()
+        started = self._clock()
         try:
             found = self._ask(batch)
-        except (ServerBroken, ServerTimeout, NotFound, BadRequest) as error:
+        except _REFUSALS as error:
             return self._halved(batch, error)
-        elapsed = max(time.monotonic() - started, 1e-3)
-        if len(batch) >= min(self._size, _FIRST):
-            growth = min(_MOST_GROWTH, _TARGET_SECONDS / elapsed)
-            if growth > 1 or growth < _MUCH_LONGER:
-                self._size = max(1, int(len(batch) * growth))
+        elapsed = max(self._clock() - started, 1e-3)
+        if len(batch) > 1:
+            self._lists.taken = True
+        if len(batch) >= min(_FIRST, self._most):
+            # what is asked on the side, or the end of a cohort, tells little
+            self._each = elapsed / len(batch)
+            self._most += max(1, self._most // 4)
         return found
 
-    def _halved(
-        self, batch: Sequence[T], error: ServerBroken | ServerTimeout | NotFound | BadRequest
-    ) -> list[R]:
+    def _halved(self, batch: Sequence[T], error: AnswerError | ServerTimeout) -> list[R]:
         if len(batch) == 1:
             if self._on_problem is None:
                 raise error
+            self._failed += 1
             self._on_problem(Problem(batch[0], error))
             return []
         log.info(
             "a request for %d sessions failed, asking for fewer: %s", len(batch), error.message
         )
         middle = len(batch) // 2
-        if getattr(error, "status", None) in (400, 414, 431):
-            self._limit = max(500, min(self._limit, self._length(batch)) * 3 // 4)
-        self._size = max(1, min(self._size, middle))
-        return [*self._careful(batch[:middle]), *self._careful(batch[middle:])]
+        if len(batch) > 2 and isinstance(error, BadRequest | NotAllowed) and not self._lists.taken:
+            # two tell whether it takes lists at all
+            middle = 2
+        failed = self._failed
+        found = self._careful(batch[:middle])
+        if self._lists.refused:
+            alone = in_parallel(self._careful, ([member] for member in batch[middle:]))
+            return [*found, *(row for rows in alone for row in rows)]
+        found += self._careful(batch[middle:])
+        if self._failed == failed:
+            # no member is to blame: it was the list
+            if len(batch) == 2 and not self._lists.taken:
+                log.info("this server refuses lists: each session is asked for by itself")
+                self._lists.refused = True
+            elif error.status in (400, 414, 431):
+                least = max(_LEAST_ADDRESS, self._length(batch) * 3 // 4)
+                self._limit = min(self._limit, least)
+            else:
+                self._most = min(self._most, middle)
+        return found
+
+
+def _first_of(waiting: deque[T], source: Iterator[T], number: int) -> list[T]:
+    """Return the next members; they stay in line."""
+    waiting.extend(islice(source, max(0, number - len(waiting))))
+    return list(islice(waiting, number))

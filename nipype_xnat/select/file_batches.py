@@ -8,17 +8,20 @@ from itertools import chain
 from typing import TypeVar
 
 from ..address import Address, is_plain_label
-from ..errors import AnswerError, BadRequest, CannotReachServer
+from ..errors import AnswerError, BadRequest, CannotReachServer, NotAllowed
 from ..records import Record, scan_segment
-from .batches import Batches, Problem
+from .batches import Batches, Problem, lists_of
 from .grammar import Step
 from .listings import Listings, file_record, owner_of
 from .matching import accepts, order
 from .parallel import in_parallel
 
-__all__ = ["FileBatches", "Holder", "bare", "is_named"]
+__all__ = ["ALL", "FileBatches", "Holder", "bare", "is_named"]
 
 T = TypeVar("T")
+
+ALL = "ALL"
+"""Stands in an address for all scans, or all assessors, of the sessions before it."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,26 @@ class FileBatches:
     ) -> Iterator[Record]:
         """Yield the files of holders, which come grouped by session."""
 
+        lists = lists_of(self._ask.transport)
+
         def address(batch: Sequence[Sequence[Holder]]) -> Address:
             ids = [session[0].record.experiment_id for session in batch]
-            return self._ask.batch_address(ids, inside(batch), _labels(batch, resource))
+            labels = _labels(batch, resource)
+            if lists.refused and len(labels) > 1:
+                labels = []
+            return self._ask.batch_address(ids, inside(batch), labels)
 
         def ask(batch: Sequence[Sequence[Holder]]) -> list[tuple[str, Record]]:
-            try:
-                found = self._attributed(batch, address, ask_owner)
-            except BadRequest:
-                # a proxy may refuse lists of scans as it refuses lists of sessions
-                if len(batch) > 1 or "," not in str(address(batch)):
-                    raise
+            # where lists of sessions are refused, lists of scans are too
+            one_by_one = lists.refused and "," in str(address(batch))
+            if not one_by_one:
+                try:
+                    found = self._attributed(batch, address, ask_owner)
+                except (BadRequest, NotAllowed):
+                    if len(batch) > 1 or "," not in str(address(batch)):
+                        raise
+                    one_by_one = True
+            if one_by_one:
                 found = [record for holder in batch[0] for record in ask_owner(holder)]
             return [(record.experiment_id, record) for record in found]
 
@@ -86,7 +98,7 @@ class FileBatches:
             self._on_problem(bare(found.member[0].record), found.error)
 
         batches: Batches[Sequence[Holder], tuple[str, Record]] = Batches(
-            ask, lambda batch: len(str(address(batch))), problem
+            ask, lambda batch: len(str(address(batch))), problem, lists
         )
         asked: list[Sequence[Holder]] = []
         awkward: list[Holder] = []
@@ -142,7 +154,7 @@ class FileBatches:
         request instead of the ids of the owner (FileList.handleSingleCatalog). Mostly the labels
         leave only one holder that may own it; else the batch is halved until one is left.
         """
-        rows = self._ask.file_rows(address(batch))
+        rows = self._ask.file_rows(address(batch), many=len(batch) > 1)
         holders = {_key(holder.record): holder for session in batch for holder in session}
         found: list[Record] = []
         strays: list[list[Holder]] = []
@@ -217,7 +229,7 @@ def _in_lists(key: tuple[str, str], record: Record) -> bool:
     sessions, inside = (part.split(",") for part in key)
     names = (record.scan_id, scan_segment(record.scan_id), scan_segment(record.scan_type))
     own = (record.assessor_id,) if record.assessor_id else names if record.scan_id else ("",)
-    return record.experiment_id in sessions and any(name in inside for name in own)
+    return record.experiment_id in sessions and any(name in inside for name in (*own, ALL))
 
 
 def bare(record: Record) -> Record:

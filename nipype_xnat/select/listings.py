@@ -236,9 +236,10 @@ class Listings:
             address = address / ["resources", ",".join(labels)]
         return address / "files"
 
-    def file_rows(self, address: Address) -> list[Row]:
-        """Return a file listing's rows."""
-        return list(self.table(address, "json"))
+    def file_rows(self, address: Address, many: bool = False) -> list[Row]:
+        """Return a file listing's rows; if it is one of many sessions, a late one is an error."""
+        request = Request("GET", address.ask(format="json"), expect="json", hasty=many)
+        return list(rows(self.transport.send(request)))
 
 
 def owner_of(uri: str) -> dict[str, str]:

@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-__all__ = ["in_parallel"]
+__all__ = ["WORKERS", "in_parallel"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_WORKERS = 6
+WORKERS = 8
+"""Calls at once: as many as a client opens connections."""
 
 
-def in_parallel(call: Callable[[T], R], items: Iterable[T], workers: int = _WORKERS) -> Iterator[R]:
+def in_parallel(call: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
     """Call with each item, some at once, and yield the answers in order.
 
     Items are taken from the iterable a few ahead of what is yielded, no more.

@@ -18,7 +18,7 @@ from ..errors import AnswerError, BadRequest, CannotReachServer, NotFound, Serve
 from ..levels import RESOURCE_LEVELS
 from ..records import Record, scan_segment
 from ..transport import Transport
-from .file_batches import FileBatches, Holder, bare, is_named
+from .file_batches import ALL, FileBatches, Holder, bare, is_named
 from .grammar import Path, Step
 from .listings import LABELS, SCAN, SESSION, Listings
 from .matching import (
@@ -414,15 +414,18 @@ class Plan:
             yield from self._resources_of(owners, [resource, step])
             return
         by_type = scan.pattern.anything and any(c.field == "type" for c in scan.filters)
+        every = scan.pattern.anything and not scan.filters
 
         def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
-            scans = [holder.record for session in batch for holder in session]
+            if every:
+                return ["scans", ALL]
             # types are the same in all sessions where ids may differ, and pick only what is meant
-            if by_type and all(_is_type_for_address(record.scan_type) for record in scans):
-                names = {scan_segment(record.scan_type) for record in scans}
+            types = {holder.record.scan_type for session in batch for holder in session}
+            if by_type and all(map(_is_type_for_address, types)):
+                names = types
             else:
-                names = {scan_segment(record.scan_id) for record in scans}
-            return ["scans", ",".join(sorted(names))]
+                names = {holder.record.scan_id for session in batch for holder in session}
+            return ["scans", ",".join(sorted(map(scan_segment, names)))]
 
         yield from self._files_by_session(holders, inside, resource, step)
 
@@ -469,9 +472,11 @@ class Plan:
         direction = direction_of(resource)
         holders = (Holder(record.with_values(direction=direction)) for record in owners)
 
+        every = step.pattern.anything and not step.filters
+
         def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
-            ids = sorted({h.record.assessor_id for session in batch for h in session})
-            return ["assessors", ",".join(ids), *([direction] if direction else [])]
+            ids = [ALL] if every else {h.record.assessor_id for session in batch for h in session}
+            return ["assessors", ",".join(sorted(ids)), *([direction] if direction else [])]
 
         yield from self._files_by_session(holders, inside, resource, below[2])
 
@@ -542,7 +547,9 @@ class Plan:
         if below and below[0].level in ("assessor", "reconstruction"):
             lines.append(f"  1 request a session: its {below[0].level}s")
         if below and below[-1].level == "file":
-            lines.append("  1 request a batch of sessions (50 at first, then more): their files")
+            lines.append(
+                "  1 request a batch of sessions (50 at first, then hundreds): their files"
+            )
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
@@ -577,7 +584,7 @@ def _is_type_for_address(name: str) -> bool:
     """Tell whether a scan's type can stand for its scans in an address."""
     return (
         is_addressable(scan_segment(name))
-        and name not in ("*", "ALL", "NULL")
+        and name not in ("*", ALL, "NULL")
         and "[" not in name
         and "*" not in name
     )

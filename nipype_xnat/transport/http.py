@@ -24,6 +24,7 @@ from ..errors import (
     ConfigurationError,
     NotLoggedIn,
     ServerBroken,
+    ServerTimeout,
     XNATError,
 )
 from . import refusals
@@ -41,7 +42,8 @@ log = logging.getLogger("nipype_xnat.transport")
 # XNAT sends browsers to a login page (302) where it answers 401 to programs; see
 # DefaultInteractiveAgentDetector of the server
 USER_AGENT = f"nipype_xnat/{__version__}"
-_RETRY_STATUS = frozenset({429, 502, 503, 504})
+_TOO_LATE = 504  # a proxy waited long enough
+_RETRY_STATUS = frozenset({429, 502, 503, _TOO_LATE})
 _MAX_REDIRECTS = 5
 # bytes of a body that are lost at most when its connection is reset
 _READ = 1 << 16
@@ -159,6 +161,7 @@ class HttpTransport:
             try:
                 answer = self._send_once(request, session.http)
                 later = answer.status in _RETRY_STATUS and request.may_repeat
+                later = later and not (request.hasty and answer.status == _TOO_LATE)
                 if later and tries.again < self.retries:
                     after = answer.headers.get("retry-after")
                     answer.close()
@@ -174,7 +177,8 @@ class HttpTransport:
                 tries.again += 1
                 self._end(session)
             except CannotReachServer as error:
-                if tries.again >= self.retries or not request.may_repeat:
+                hasty = request.hasty and isinstance(error, ServerTimeout)
+                if hasty or tries.again >= self.retries or not request.may_repeat:
                     raise
                 self._wait(tries.again, None, str(error), request)
                 tries.again += 1

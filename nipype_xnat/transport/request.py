@@ -78,6 +78,9 @@ class Request:
         and DELETE may.
     fresh : bool
         Whether the archive itself must answer: nothing that is remembered will do.
+    hasty : bool
+        Whether an answer that does not come in time, here or at a proxy (504), is told at once
+        instead of asking the same again: the caller asks for less.
     """
 
     method: str
@@ -88,6 +91,7 @@ class Request:
     accept: frozenset[int] = frozenset()
     repeatable: bool | None = None
     fresh: bool = False
+    hasty: bool = False
 
     @property
     def may_repeat(self) -> bool:

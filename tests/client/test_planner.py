@@ -2,13 +2,14 @@
 
 import csv
 import math
+import threading
 
 import pytest
 import requests
 
 from nipype_xnat import Interface
 from nipype_xnat.archive import Archive, Site
-from nipype_xnat.errors import BadRequest, NotFound, ServerBroken
+from nipype_xnat.errors import BadRequest, NotFound, ServerBroken, ServerTimeout
 from nipype_xnat.select.batches import Batches
 from nipype_xnat.select.listings import Listings
 from support.filler import Filler
@@ -61,23 +62,95 @@ def test_200_sessions_in_few_requests(cohort, tmp_path):
     assert [asked[0].method, asked[-1].method] == ["POST", "DELETE"]
 
 
-@pytest.mark.parametrize("id_length", [12, 30])
-@pytest.mark.parametrize("sessions", [20, 200, 2_000, 20_000])
-def test_batches_of_any_cohort_are_few(sessions, id_length):
-    ids = [f"SITE_E{number:0{id_length - 6}d}" for number in range(sessions)]
-    asked = []
+class Server:
+    """Lists members, each of which takes a while by a clock of its own."""
 
+    def __init__(self, seconds_each=0.0, refuses=lambda address, batch: None):
+        self.seconds_each = seconds_each
+        self.refuses = refuses
+        self.asked = []
+        self.time = threading.local()
+
+    def clock(self):
+        return getattr(self.time, "now", 0.0)
+
+    @staticmethod
     def address(batch):
         return str(Listings.batch_address(batch, ["scans", "T1w"], ["NIFTI"]))
 
-    def ask(batch):
-        asked.append(address(batch))
+    def ask(self, batch):
+        address = self.address(batch)
+        self.asked.append(address)
+        error = self.refuses(address, batch)
+        if error is not None:
+            raise error
+        self.time.now = self.clock() + 0.05 + self.seconds_each * len(batch)
         return batch
 
-    assert list(Batches(ask, lambda batch: len(address(batch))).rows(ids)) == ids
-    assert max(map(len, asked)) < 8000
+    def rows(self, ids):
+        batches = Batches(self.ask, lambda batch: len(self.address(batch)), clock=self.clock)
+        return list(batches.rows(ids))
+
+
+def ids_of(sessions, id_length=12):
+    return [f"SITE_E{number:0{id_length - 6}d}" for number in range(sessions)]
+
+
+@pytest.mark.parametrize("seconds_each", [0, 0.005, 0.03], ids=["fast", "busy", "slow"])
+@pytest.mark.parametrize("id_length", [12, 30])
+@pytest.mark.parametrize("sessions", [20, 200, 2_000, 20_000])
+def test_batches_of_any_cohort_are_few(sessions, id_length, seconds_each):
+    server = Server(seconds_each)
+    ids = ids_of(sessions, id_length)
+    assert server.rows(ids) == ids
+    assert max(map(len, server.asked)) < 8000
     # beside the batches: log-in, the table, log-out
-    assert 3 + len(asked) <= most_requests(sessions, id_length)
+    assert 3 + len(server.asked) <= most_requests(sessions, id_length)
+
+
+def test_no_batch_takes_so_long_that_a_proxy_gives_up():
+    server = Server(0.5)
+    ids = ids_of(1000)
+    assert server.rows(ids) == ids
+    first, *others = (address.count(",") + 1 for address in server.asked)
+    assert first == 50
+    assert max(others) * server.seconds_each <= 20
+
+
+def late(address, batch):
+    if len(batch) > 100:
+        return ServerTimeout("the server did not answer in time")
+    return None
+
+
+def long(address, batch):
+    if len(address) > 2000:
+        return BadRequest("the address is too long", status=414)
+    return None
+
+
+@pytest.mark.parametrize(("refuses", "fit"), [(late, 100), (long, 140)])
+def test_batches_that_are_too_large_become_smaller(refuses, fit):
+    server = Server(refuses=refuses)
+    ids = ids_of(5000)
+    assert server.rows(ids) == ids
+    assert len(server.asked) <= 3 * 5000 / fit
+
+
+def test_a_member_to_blame_makes_the_other_batches_no_smaller():
+    def broken(address, batch):
+        return NotFound("no catalog", status=404) if "SITE_E000700" in batch else None
+
+    server = Server(refuses=broken)
+    ids = ids_of(20_000)
+    problems = []
+    batches = Batches(
+        server.ask, lambda batch: len(server.address(batch)), problems.append, clock=server.clock
+    )
+    assert list(batches.rows(ids)) == [one for one in ids if one != "SITE_E000700"]
+    assert [problem.member for problem in problems] == ["SITE_E000700"]
+    # halved nine times, both halves asked for
+    assert 3 + len(server.asked) <= most_requests(20_000, 12) + 2 * 10
 
 
 def test_a_cohort_with_criteria_in_at_most_12_requests(cohort, tmp_path):
@@ -125,16 +198,56 @@ def test_the_plan_can_be_shown_without_a_request(cohort, tmp_path):
 
 def test_a_server_that_refuses_lists_is_asked_one_by_one(tmp_path):
     site = Site(refuse_comma_lists=True, durable=False)
+    everything = "/projects/*/experiments/*/scans/*/resources/*/files/*"
     with make_cohort(tmp_path / "archive", site, 9) as archive, archive.running() as url:
-        with Interface(url, "admin", "admin", cache=tmp_path) as client:
+        with Interface(url, "admin", "admin", cache=tmp_path, metadata_age=0) as client:
+            client.select("/projects").first()
+            archive.requests.clear()
             records = list(client.select(T1W).records())
-            everything = client.select("/projects/*/experiments/*/scans/*/resources/*/files/*")
+            asked = [len(archive.requests)]
+            again = list(client.select(T1W).records())
+            asked.append(len(archive.requests))
             found = {
-                (r.experiment_label, r.scan_id, r.resource_label) for r in everything.records()
+                (r.experiment_label, r.scan_id, r.resource_label)
+                for r in client.select(everything).records()
             }
+            asked.append(len(archive.requests))
     assert [record.experiment_label for record in records] == [f"S{n:03d}_MR1" for n in range(9)]
+    assert again == records
     assert {label for label, _, _ in found} == {f"S{n:03d}_MR1" for n in range(9)}
     assert len({scan for _, scan, _ in found}) > 1
+    # the table, a list of nine and one of two in vain, and then each session
+    assert asked[0] == 1 + 2 + 9
+    # which is known from then on
+    assert asked[1] - asked[0] == 1 + 9
+    # all scans of a session need no list: the projects, the table, each session
+    assert asked[2] - asked[1] == 2 + 9
+
+
+def test_a_list_that_comes_too_late_is_asked_for_in_parts(cohort, tmp_path):
+    archive, _ = cohort
+    late = []
+
+    def waiting(app):
+        def answer(environ, start_response):
+            if environ["PATH_INFO"].count(",") >= 100:
+                late.append(environ["PATH_INFO"])
+                start_response("504 Gateway Time-out", [("Content-Type", "text/html")])
+                return [b"<h1>504 Gateway Time-out</h1>"]
+            return app(environ, start_response)
+
+        return answer
+
+    with (
+        archive.running(middleware=[waiting]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        archive.requests.clear()
+        assert len(list(client.select(T1W).records())) == SESSIONS
+        asked = len([one for one in archive.requests if one.path.endswith("/files")])
+    # the same list was not asked for again, and its halves came
+    assert len(late) == 1
+    assert asked == 1 + 1 + 2
 
 
 @pytest.mark.parametrize("name", ["S001_MR1", "SITE_E{}"])
