@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 from ..errors import CacheError, XNATError
 from . import locks, views
@@ -209,6 +211,14 @@ class Objects:
                     break
             return partial
 
+    def scratch(self, name: str) -> IO[bytes]:
+        """Return an empty file for what is no file of an archive; it is gone when it is closed."""
+        with self._troubles():
+            self._prepare()
+            return NamedTemporaryFile(
+                dir=self.root / "partial", prefix=f"{name}.{unique_name()}"
+            )  # closed, and so removed, by the caller
+
     def publish(self, partial: Partial, digest: str) -> Path:
         """Give a filled file its visible name; what is there already stays.
 
@@ -305,7 +315,15 @@ class Objects:
     def _leftovers(self, name: str) -> list[tuple[int, Path]]:
         """List what there is of unfinished attempts, longest first, with their sizes."""
         found = []
-        for path in (self.root / "partial").glob(f"{name}.*"):
+        folder = self.root / "partial"
+        start = f"{name}."
+        try:
+            # done for each file that comes: no pattern is compiled, no path made in vain
+            with os.scandir(folder) as entries:
+                others = [Path(entry) for entry in entries if entry.name.startswith(start)]
+        except FileNotFoundError:
+            return []
+        for path in others:
             try:
                 status = path.lstat()
             except OSError:
