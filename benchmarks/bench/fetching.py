@@ -46,7 +46,7 @@ def ours(url: str, records: Sequence[Any], cache: Path, connections: int) -> int
         fetched = transfer.fetch(
             client.transport, records, client.cache, connections=connections, listed=True
         )
-    return sum(one.bytes for one in fetched)
+    return sum(one.record.size or 0 for one in fetched)
 
 
 def curl(url: str, records: Sequence[Any], folder: Path, connections: int) -> int:

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 USER = PASSWORD = "admin"  # noqa: S105
+_PLACES = (str(HERE.parent), os.environ.get("PYTHONPATH"))
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _PLACES))}
 
 
 class Process:
@@ -28,7 +30,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+            env=_ENVIRONMENT,
         )
         self.first = self._line()
 
@@ -196,7 +198,7 @@ def child(function: str, **options: Any) -> Any:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+        env=_ENVIRONMENT,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

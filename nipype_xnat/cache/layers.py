@@ -24,7 +24,7 @@ _read: dict[tuple[str, int, int, int], bool] = {}
 
 def object_in(root: Path, digest: str) -> Path:
     """Return where a cache or a layer keeps the file with a digest."""
-    return root / "objects" / digest[:2] / digest
+    return root.joinpath("objects", digest[:2], digest)
 
 
 def glance(path: Path, digest: str, size: int | None) -> tuple[Trust, os.stat_result] | None:

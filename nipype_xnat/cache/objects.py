@@ -198,7 +198,7 @@ class Objects:
         """
         with self._troubles():
             self._prepare()
-            partial = Partial(self.root / "partial" / f"{name}.{unique_name()}")
+            partial = Partial(self.root.joinpath("partial", f"{name}.{unique_name()}"))
             if is_md5(name):
                 for size, path in self._leftovers(name):
                     if path == partial.path or (largest is not None and size > largest):
@@ -234,7 +234,6 @@ class Objects:
         with self._troubles():
             try:
                 partial.seal(0o444, stamp_of(digest, time.time_ns()))
-                target.parent.mkdir(parents=True, exist_ok=True)
                 self._give_name(partial.path, target, digest, partial.size)
             except FileNotFoundError:
                 # where locks lie, another process published the same and cleared ours away
@@ -252,6 +251,10 @@ class Objects:
             try:
                 # unlike a rename, a link never replaces a file that somebody uses
                 os.link(source, target)
+            except FileNotFoundError:
+                if target.parent.is_dir():
+                    raise
+                target.parent.mkdir(parents=True, exist_ok=True)
             except FileExistsError:
                 if self._find([self.root], digest, size) is not None:
                     return

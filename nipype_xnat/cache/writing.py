@@ -7,6 +7,7 @@ import os
 import socket
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 
 __all__ = ["DAY", "sync_folder", "touch", "unique_name", "write_whole"]
@@ -18,8 +19,12 @@ DAY = 86400.0
 
 def unique_name() -> str:
     """Return a name that no other process on any machine uses; a reader sees whose it is."""
-    host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
-    return f"{host}-{os.getpid()}-{uuid.uuid4().hex}"
+    return f"{_host()}-{os.getpid()}-{uuid.uuid4().hex}"
+
+
+@cache
+def _host() -> str:
+    return "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
 
 
 def write_whole(path: Path, text: str, *, durable: bool = True) -> None:

@@ -12,7 +12,7 @@ from ..transport import Transport
 from .decision import Here
 from .listing import Listing, list_files
 
-__all__ = ["Names"]
+__all__ = ["Names", "name_of_resource"]
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Names:
                 self._cache.name(resource.new, *self._keys(resource.record))
 
     def _resource(self, record: Record) -> _Resource:
-        name = _name_of(record)
+        name = name_of_resource(record)
         with self._lock:
             if name not in self._resources:
                 self._resources[name] = _Resource(record)
@@ -97,9 +97,9 @@ class Names:
 
     def _keys(self, record: Record) -> tuple[str, str, str, str]:
         place = record.with_values(path="").place
-        return place, self._transport.server, self._transport.account, _name_of(record)
+        return place, self._transport.server, self._transport.account, name_of_resource(record)
 
 
-def _name_of(record: Record) -> str:
+def name_of_resource(record: Record) -> str:
     """Return what identifies a resource in its archive."""
     return record.resource_id or str(record.resource)

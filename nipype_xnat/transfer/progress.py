@@ -53,6 +53,11 @@ class Reporter:
         self._give = give
         self._lock = threading.Lock()
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return self._give is not None
+
     def __call__(
         self, place: str, done: int, total: int | None, action: str, *, finished: bool = False
     ) -> None:

@@ -13,6 +13,7 @@ from ..errors import CacheError, NotInCache, XNATError
 from ..records import Record
 from .delivery import Fetched
 from .failures import Failure
+from .names import name_of_resource
 from .patience import Patience
 from .speeds import LARGEST, MOST, speeds_of
 from .work import Work, zip_key
@@ -67,7 +68,7 @@ def series_of(
     by_resource: dict[str, list[int]] = {}
     for index in missing:
         if work.is_simple(records[index]):
-            by_resource.setdefault(str(records[index].resource), []).append(index)
+            by_resource.setdefault(name_of_resource(records[index]), []).append(index)
     sizes = {
         name: sum(records[index].size or 0 for index in indices)
         for name, indices in by_resource.items()
@@ -127,23 +128,21 @@ def fetch_series(
         except TooMuch:
             log.info("the resource of %s holds more than is wanted: one by one", first.place)
             found.left = missing
-        except NotInCache:
-            found.left = missing
-        except CacheError as error:
-            found.failures.append((first.place, error))
-        except OSError as error:
-            if isinstance(error, XNATError):
-                raise
-            found.failures.append((first.place, work.trouble(error)))
         except XNATError as error:
-            log.info("no zip of the resource of %s, one by one: %s", first.place, error.message)
-            found.left = missing
+            if isinstance(error, CacheError) and not isinstance(error, NotInCache):
+                found.failures.append((first.place, error))
+            else:
+                log.info("no zip for %s, one by one: %s", first.place, error.message)
+                found.left = missing
+        except OSError as error:
+            found.failures.append((first.place, work.trouble(error)))
         return found
 
 
 def _unzip(work: Work, wanted: Mapping[int, Record], threads: int, found: Outcome) -> None:
     first = next(iter(wanted.values()))
     size = sum(record.size or 0 for record in wanted.values())
+    key = zip_key(first)
     began = time.monotonic()
     with closing(
         work.bundle_of(
@@ -158,7 +157,7 @@ def _unzip(work: Work, wanted: Mapping[int, Record], threads: int, found: Outcom
 
         def unpack(index: int) -> Fetched | XNATError:
             try:
-                return work.unpack(wanted[index], bundle, bytes_of[index])
+                return work.unpack(wanted[index], bundle, key, bytes_of[index])
             except CacheError:
                 raise
             except XNATError as error:

@@ -13,17 +13,18 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from ..address import is_addressable
 from ..cache import Cache, Known, Mode, Partial
 from ..cache.hashing import is_md5
 from ..cache.known import key_of
 from ..errors import CacheError, NotInCache, UsageError, XNATError
 from ..records import Record
 from ..transport import Transport
-from ..transport.trace import kept
+from ..transport.trace import TracingTransport
 from ..transport.waiting import while_waiting
 from .decision import Action, Decision, Here, Listed, for_download
 from .delivery import Fetched
-from .names import Names
+from .names import Names, name_of_resource
 from .patience import Patience, Stop
 from .progress import Reporter
 from .receive import Received, receive
@@ -95,29 +96,23 @@ class Work:
         return self._used(record, *found)
 
     def at_hand(self, record: Record) -> Fetched | None:
-        """Return a file that is here and needs no question, or None."""
+        """Return a file that is here and may be used unasked; None where more is to be done."""
         self.stop.check()
-        if not record.digest:
-            return None
-        path = self._cache().find(record.digest, record.size)
-        if path is None:
+        seen = self._cache().glance(record.digest.lower(), record.size)
+        if seen is None:
             return None
         decision = self._decide(record, self._names().of(record))
-        if decision.action is not Action.USE:
-            return None
-        try:
-            size = path.stat().st_size if record.size is None else record.size
-        except FileNotFoundError:  # removed in this moment
-            return None
-        return self._used(record, path, size, decision)
+        return self._used(record, *seen, decision) if decision.action is Action.USE else None
 
     def _used(self, record: Record, path: Path, size: int, decision: Decision) -> Fetched:
         self._names().saw(record)
-        if is_own(record):
-            kept(self.transport, record.file)
+        if isinstance(self.transport, TracingTransport) and is_own(record):
+            self.transport.kept(record.file)
         self._tell(record, decision.action, decision.reason, 0, size)
-        whole = replace(record, digest=record.digest.lower(), size=size)
-        return Fetched(whole, path, decision.action, 0)
+        digest = record.digest.lower()
+        if (record.digest, record.size) != (digest, size):
+            record = replace(record, digest=digest, size=size)
+        return Fetched(record, path, decision.action, 0)
 
     def _usable(self, record: Record) -> tuple[Path, int, Decision] | None:
         """Return a file that is here and its size, where this account may have it."""
@@ -186,7 +181,8 @@ class Work:
             partial.start_over()
         here = Here.REMEMBERED if known else Here.PART if partial.size else Here.NOTHING
         decision = self._decide(record, here)
-        log.debug("%s %s: %s", decision.action, record.place, decision.reason)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s: %s", decision.action, record.place, decision.reason)
         try:
             with while_waiting(partial.show_life), while_waiting(self.stop.check):
                 received = self._receive(record, partial, bundle, known.modified if known else "")
@@ -234,9 +230,7 @@ class Work:
                 partial,
                 patience=self.patience,
                 stop=self.stop,
-                report=lambda done, total, action: self.report(
-                    record.place, done, total, action.value
-                ),
+                report=self._progress(record),
                 since=since,
             )
         partial.start_over()
@@ -263,9 +257,7 @@ class Work:
             make,
             patience=patience or self.patience,
             stop=self.stop,
-            report=lambda record, done: self.report(
-                record.place, done, None, Action.DOWNLOAD.value
-            ),
+            report=lambda record, done: self._progress(record)(done, None, Action.DOWNLOAD),
             most=most,
         )
 
@@ -295,11 +287,11 @@ class Work:
             and self._cache().find(record.digest, record.size) is None
         )
 
-    def unpack(self, record: Record, bundle: Bundle, came: int) -> Fetched:
-        """Bring a file into the cache out of a zip that is here."""
+    def unpack(self, record: Record, bundle: Bundle, key: str, came: int) -> Fetched:
+        """Bring a file into the cache out of a zip that is here, and was locked under a key."""
         cache = self._cache()
         self.stop.check()
-        partial = cache.partial(zip_key(record))
+        partial = cache.partial(key)
         try:
             bundle.extract(record, partial)
             found = filled(record, partial)
@@ -310,6 +302,12 @@ class Work:
         self._names().saw(record)
         self._tell(record, Action.DOWNLOAD, "checked and kept", came, found.size or 0)
         return Fetched(found, path, Action.DOWNLOAD, came)
+
+    def _progress(self, record: Record) -> Callable[[int, int | None, Action], None]:
+        if not self.report.heard:
+            return lambda done, total, action: None
+        place = record.place
+        return lambda done, total, action: self.report(place, done, total, action.value)
 
     def _identity(self, record: Record) -> tuple[object, ...]:
         return (
@@ -329,18 +327,15 @@ class Work:
         return self.names
 
     def _tell(self, record: Record, action: Action, reason: str, came: int, size: int) -> None:
-        place = record.place
-        log.info("%s %s: %s (%d bytes came)", action, place, reason, came)
-        self.report(place, size, size, action.value, finished=True)
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s %s: %s (%d bytes came)", action, record.place, reason, came)
+        if self.report.heard:
+            self.report(record.place, size, size, action.value, finished=True)
 
 
 def is_own(record: Record) -> bool:
     """Tell whether a file has an address of its own; others come out of a zip."""
-    try:
-        record.file.path  # noqa: B018
-    except UsageError:
-        return False
-    return True
+    return all(is_addressable(part) for part in record.path.split("/") if part)
 
 
 def _listed(record: Record) -> Listed:
@@ -356,7 +351,7 @@ def filled(record: Record, partial: Partial) -> Record:
 
 def zip_key(record: Record) -> str:
     """Return a file name that stands for the zip of a record's resource."""
-    return f"zip-{hashlib.sha256(str(record.resource).encode()).hexdigest()[:32]}"
+    return f"zip-{hashlib.sha256(name_of_resource(record).encode()).hexdigest()[:32]}"
 
 
 def _say_once() -> None:

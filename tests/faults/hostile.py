@@ -129,6 +129,8 @@ class Handler(BaseHTTPRequestHandler):
         data = self.state.data.get(self.name)
         if data is None:
             return self.answer(404, b"<h3>no such file</h3>", "text/html")
+        if "zip" in behaviour:
+            return self.plain(data)
         method = getattr(self, "get_" + behaviour.replace("-", "_"))
         try:
             return method(data, *numbers)
@@ -296,12 +298,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def zip(self):
         behaviour, *numbers = re.split(r"-(?=\d)", self.behaviour)
+        numbers = [int(number) for number in numbers]
+        if behaviour == "no-zip":
+            return self.answer(numbers[0])
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as bundle:
-            for name, data in self.state.data.items():
-                bundle.writestr(f"MR1/scans/1-T1_w/resources/LABEL/files/{name}", data)
+            for number, (name, data) in enumerate(self.state.data.items()):
+                if behaviour == "zip-without" and number == numbers[0]:
+                    continue
+                other = behaviour == "zip-of-others" and number == numbers[0]
+                place = f"MR1/scans/1-T1_w/resources/LABEL/files/{name}"
+                bundle.writestr(place, data[::-1] if other else data)
         body = stream.getvalue()
-        if behaviour == "broken-zip-once" and self.nth == 1:
+        if behaviour == "broken-zip" or (behaviour == "broken-zip-once" and self.nth == 1):
             body = body[: numbers[0]]
         self.send_response(200)
         self.send_header("Content-Type", "application/zip")
