@@ -13,15 +13,28 @@ from nipype_xnat import Interface
 from nipype_xnat.cli.demo import example
 from nipype_xnat.demo import heads
 from support.clusters import leaks, submit
-from support.clusters.daemons import Cluster
+from support.clusters.daemons import CPUS, Cluster
 
 HEADS = ["DEMO008_MR1_T1w.nii.gz", "GUEST01_A_T1w.nii.gz", "tête_Größe_T1w.nii.gz"]
 PASSWORD = "s3cret w0rd/of+jane"
 
+_ALL = bool(os.environ.get("CLUSTER_TESTS_ALL"))
 #: those that take long run where this variable is set
-ALL = pytest.mark.skipif(
-    not os.environ.get("CLUSTER_TESTS_ALL"), reason="takes long; runs with CLUSTER_TESTS_ALL=1"
-)
+ALL = pytest.mark.skipif(not _ALL, reason="takes long; runs with CLUSTER_TESTS_ALL=1")
+#: how many jobs want the archive at once
+CROWD = CPUS if _ALL else 12
+#: one of both clusters runs these, and the other one too where that variable is set
+BY_DEFAULT_ON = {
+    "test_an_example[bet_cohort-offline-plain]": "SLURM",
+    "test_an_example[recon_all_cohort-online-graph]": "SGE",
+    "test_jobs_cancelled_in_the_queue_are_no_earlier_result[graph]": "SLURM",
+    "test_jobs_cancelled_in_the_queue_are_no_earlier_result[plain]": "SGE",
+    "test_many_jobs_share_a_few_connections_and_fetch_each_file_once": "SLURM",
+    "test_nipypes_own_plugin_gives_what_a_linear_run_gives_and_shows_no_secret[graph]": "SLURM",
+    "test_nipypes_own_plugin_gives_what_a_linear_run_gives_and_shows_no_secret[plain]": "SGE",
+    "test_a_result_of_an_earlier_input_is_refused_and_stale": "SLURM",
+    "test_the_token_of_a_run_ends_with_it_and_is_in_no_file": "SGE",
+}
 
 
 def reach(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
@@ -67,6 +80,12 @@ class Ground:
     cancel = ""
     short = ""
     over_time = ""
+
+    @pytest.fixture(autouse=True)
+    def _share(self, request):
+        where = BY_DEFAULT_ON.get(request.node.name, self.plain)
+        if where != self.plain and not _ALL:
+            pytest.skip(f"runs on {where}, and here with CLUSTER_TESTS_ALL=1")
 
     def account(self, site, with_token: bool) -> tuple[str, str]:
         """Write an account of a person, or one of its tokens, into the configuration file."""

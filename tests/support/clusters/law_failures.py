@@ -46,7 +46,7 @@ class FailureLaw(Ground):
         assert "2 sessions computed, 4 files uploaded" in said
         assert cohort.state(site) == linear
 
-    @pytest.mark.parametrize("kind", ["plain", pytest.param("graph", marks=ALL)])
+    @pytest.mark.parametrize("kind", ["plain", "graph"])
     def test_jobs_cancelled_in_the_queue_are_no_earlier_result(self, site, cluster, linear, kind):
         code, said = cohort.run(site, "Linear")
         assert code == 0, said

@@ -1,20 +1,18 @@
-"""Thirty jobs at once are few connections to the archive, and a run's token ends with it."""
+"""Many jobs at once are few connections to the archive, and a run's token ends with it."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import requests
 from nipype import Node, Workflow
 
 from nipype_xnat import Interface, XNATSource, cluster_plugin
 from nipype_xnat.config import connection
 from support.clusters import leaks, submit
-from support.clusters.daemons import CPUS, until
-from support.clusters.ground import HEADS, PASSWORD, Ground
+from support.clusters.daemons import until
+from support.clusters.ground import CROWD, HEADS, PASSWORD, Ground
 from support.counting import door
 
 LIMIT = 4
@@ -31,19 +29,14 @@ done"""
 
 
 class LoadLaw(Ground):
-    """Load on the archive; each takes a minute, so one cluster does, unless all are asked for."""
+    """Load on the archive, and what is to be gone with the run."""
 
     head = "#!/bin/bash"
 
-    @pytest.fixture
-    def _here(self):
-        if self.plain != "SLURM" and not os.environ.get("CLUSTER_TESTS_ALL"):
-            pytest.skip("runs on SLURM, and here with CLUSTER_TESTS_ALL=1")
-
     def _sources(self, site, config) -> Workflow:
-        """Make a source for each processor; ten of them want the same image."""
+        """Make a source for each job; a third of them want the same image."""
         whole = Workflow(name="load", base_dir=str(site.folder / "work"))
-        for number in range(CPUS):
+        for number in range(CROWD):
             source = XNATSource(outfields=["t1"], config=str(config))
             source.inputs.cache_dir = str(site.folder / "cache")
             source.inputs.query_template = (
@@ -58,14 +51,13 @@ class LoadLaw(Ground):
         }
         return whole
 
-    @pytest.mark.usefixtures("_here")
-    def test_thirty_jobs_share_a_few_connections_and_fetch_each_file_once(
+    def test_many_jobs_share_a_few_connections_and_fetch_each_file_once(
         self, site, cluster, monkeypatch
     ):
         meeting = site.folder / "meeting"
         meeting.mkdir()
         monkeypatch.setenv("MEETING", str(meeting))
-        monkeypatch.setenv("PARTY", str(CPUS))
+        monkeypatch.setenv("PARTY", str(CROWD))
         monkeypatch.setenv("NIPYPE_XNAT_CONNECTIONS", str(LIMIT))
         config = site.folder / "through-the-door.json"
         with door(site.url) as way_in:
@@ -75,7 +67,7 @@ class LoadLaw(Ground):
             before = site.archive.logins, site.archive.logouts, site.archive.open_sessions
             whole.run(plugin=cluster_plugin(self.plain, {"template": self.head + TOGETHER}))
             until(lambda: way_in.open == 0, "the end of all connections")
-        assert len(list(meeting.iterdir())) == CPUS
+        assert len(list(meeting.iterdir())) == CROWD
         assert 1 < way_in.most <= LIMIT
         fetched = Counter(
             request.path.rpartition("/")[2]
@@ -85,9 +77,8 @@ class LoadLaw(Ground):
         assert len(fetched) == len(HEADS)
         assert set(fetched.values()) == {1}
         after = site.archive.logins, site.archive.logouts, site.archive.open_sessions
-        assert after == (before[0] + CPUS, before[1] + CPUS, before[2])
+        assert after == (before[0] + CROWD, before[1] + CROWD, before[2])
 
-    @pytest.mark.usefixtures("_here")
     def test_the_token_of_a_run_ends_with_it_and_is_in_no_file(self, site, cluster):
         self.account(site, with_token=False)
         token = site.folder / "work.token" / "xnat.json"
