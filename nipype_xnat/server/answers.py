@@ -71,7 +71,9 @@ def text(content: str = "", status: int = 200) -> Response:
 
 
 class Rows(Response):
-    """A table, written as it is sent."""
+    """A table, written as it is sent; its length is not told, however short it is."""
+
+    automatically_set_content_length = False
 
     @classmethod
     def of(cls, chunks: Iterable[bytes], content_type: str) -> Rows:

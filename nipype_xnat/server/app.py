@@ -21,6 +21,7 @@ from nipype_xnat.server.kept import Kept
 from nipype_xnat.server.routes import build
 from nipype_xnat.server.rules import Rules
 from nipype_xnat.server.sessions import Sessions
+from nipype_xnat.server.wire import FilePart
 
 log = logging.getLogger("nipype_xnat.server")
 
@@ -83,7 +84,13 @@ class Application:
             response = self._answer(request, environ)
             if request.method == "HEAD":
                 response = _headless(response)
-            return ClosingIterator(response(environ, start_response), release)
+            body, status, headers = response.get_wsgi_response(environ)
+            start_response(status, headers)
+            if response.is_sequence or isinstance(body, FilePart):
+                # it is in memory, or open: nothing has to be looked up any more
+                release()
+                return body
+            return ClosingIterator(body, release)
         except BaseException:
             release()
             raise

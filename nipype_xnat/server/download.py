@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from email.utils import formatdate, parsedate_to_datetime
-from typing import BinaryIO
 
 from werkzeug.wrappers import Response
 
@@ -16,8 +15,8 @@ from nipype_xnat.archive.query.table import Table
 from nipype_xnat.archive.values import whole
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call, HttpFailure
+from nipype_xnat.server.wire import CHUNK, FilePart
 
-CHUNK = 1 << 18
 _TYPES = {
     ".bmp": "image/bmp",
     ".gif": "image/gif",
@@ -84,10 +83,10 @@ def file(call: Call, stored: Stored) -> Response:
     if asked:
         start, stop, status = _part(asked, stored.size)
     try:
-        stream = call.archive.blobs.open(stored.blob)
+        stream = call.archive.blobs.open_raw(stored.blob)
     except FileNotFoundError:
         raise HttpFailure(404, "Unable to find file.") from None
-    response = Response(_chunks(stream, start, stop), status=status, direct_passthrough=True)
+    response = Response(FilePart(stream, start, stop), status=status, direct_passthrough=True)
     response.headers["Content-Type"] = content_type(stored.name)
     response.headers["Content-Length"] = str(stop - start)
     response.headers["Last-Modified"] = formatdate(int(stored.modified), usegmt=True)
@@ -116,18 +115,6 @@ def _part(asked: str, size: int) -> tuple[int, int, int]:
             416, "The range is outside of the file.", **{"Content-Range": f"bytes */{size}"}
         )
     return start, stop, 206
-
-
-def _chunks(stream: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
-    with stream:
-        stream.seek(start)
-        left = stop - start
-        while left > 0:
-            chunk = stream.read(min(CHUNK, left))
-            if not chunk:
-                return
-            left -= len(chunk)
-            yield chunk
 
 
 def zip_entry(call: Call, stored: Stored, name: str) -> Response:

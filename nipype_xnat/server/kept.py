@@ -45,13 +45,15 @@ class Kept:
             found = self._held.get(key)
         if found is not None:
             body, kind = found
-            return answers.Rows.of(iter((body,)), kind)
+            return answers.Rows.of([body], kind)
         response = make(call)
         if isinstance(response, answers.Rows):
             pieces: Iterator[Any] = iter(response.response)
             begin = list(itertools.islice(pieces, 2))
-            response.response = itertools.chain(begin, pieces)
-            if len(begin) == 1:
+            if len(begin) > 1:
+                response.response = itertools.chain(begin, pieces)
+            elif begin:
+                response.response = begin
                 self._keep(state, key, begin[0], response.headers["Content-Type"])
         return response
 

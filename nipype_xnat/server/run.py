@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cheroot import server as cheroot_server
 from cheroot import wsgi
 
 from nipype_xnat.archive.archive import Archive, Logged, Middleware
 from nipype_xnat.archive.site import Site
+from nipype_xnat.server import wire
 from nipype_xnat.server.app import Application
 
 #: requests worked on at once
 THREADS = 32
 
 
-class _Request(cheroot_server.HTTPRequest):
+class _Request(wire.Request):
     """Answers an oversized header block as Tomcat does."""
 
     def simple_response(self, status: str, msg: str = "") -> None:
@@ -52,12 +52,21 @@ class _Request(cheroot_server.HTTPRequest):
                     return
 
 
-class _Connection(cheroot_server.HTTPConnection):
+class _Connection(wire.Connection):
     RequestHandlerClass = _Request
 
 
 class _Server(wsgi.Server):
     ConnectionClass = _Connection
+    #: connections that may be open at once; more are closed after each answer
+    limit = 256
+    connected: set[wire.Connection]
+
+    @property
+    def can_add_keepalive_connection(self) -> bool:
+        """Tell whether a connection may stay open after an answer."""
+        # cheroot counts those that rest, under a lock that all threads want at once
+        return len(self.connected) <= self.limit
 
     def clear_stats(self) -> None:
         """Begin to count anew, for this server alone.
@@ -97,8 +106,9 @@ def listen(
     server = _Server(
         (host, port), application, numthreads=threads, request_queue_size=256, timeout=60
     )
+    server.gateway = wire.Gateway
+    server.connected = set()
     server.max_request_header_size = max_header
-    server.keep_alive_conn_limit = 256
     server.shutdown_timeout = 2
     server.expiration_interval = 0.02  # and so long it takes to end
     if certificate is not None:

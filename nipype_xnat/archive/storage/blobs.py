@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -85,6 +86,10 @@ class Blobs:
     def open(self, name: str) -> BinaryIO:
         """Open a content for reading."""
         return open(self.path(name), "rb")
+
+    def open_raw(self, name: str) -> FileIO:
+        """Open a content for being read in large pieces, or sent by the system."""
+        return FileIO(f"{self._files}/{name[:2]}/{name}")
 
     def add(self, source: Readable, limit: int | None = None) -> Blob:
         """Store what can be read from `source`, at most `limit` bytes."""
