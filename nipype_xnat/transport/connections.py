@@ -17,7 +17,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
 from urllib3.exceptions import EmptyPoolError
 
 from .lifetime import watch_forks
@@ -27,6 +30,7 @@ from .streams import put_unread_aside, unread
 __all__ = ["SharingAdapter"]
 
 _LOOK = 0.25  # seconds between looks at what rests
+_GLANCE = 0.05  # seconds for which it is not looked again whether others wait
 _REST = 0.2  # seconds without a request after which a connection is given up if others wait
 _TURN = 2.0  # seconds after which it is given up between two requests if others wait
 _CROWDED = 1.0  # seconds of waiting for a connection of this process itself
@@ -50,6 +54,7 @@ class SharingAdapter(HTTPAdapter):
     def __init__(self, slots: Slots, connections: int, patience: float | None = None) -> None:
         self._slots = slots
         self._patience = patience
+        self._pool: Any = None
         super().__init__(pool_connections=1, pool_maxsize=connections, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **values: Any) -> None:
@@ -62,6 +67,35 @@ class SharingAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **values)
         self._share(manager)
         return manager
+
+    def get_connection_with_tls_context(self, *args: Any, **values: Any) -> Any:
+        """Return what keeps the connections to the server; called by requests.
+
+        Server, proxy and certificates of an adapter stay the same, so it is looked for once.
+        """
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **values)
+        return self._pool
+
+    def build_response(self, request: Any, answer: Any) -> requests.Response:
+        """Return an answer as requests has it, without its cookies; called by requests.
+
+        Whoever sends takes them out of the answer itself.
+        """
+        found = requests.Response()
+        found.status_code = answer.status
+        found.reason = answer.reason
+        found.headers = CaseInsensitiveDict(answer.headers)
+        found.encoding = get_encoding_from_headers(found.headers)
+        found.raw = answer
+        found.url = request.url
+        found.request = request
+        return found
+
+    def close(self) -> None:
+        """Close all connections; called by requests."""
+        self._pool = None
+        super().close()
 
     def _share(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
@@ -135,13 +169,17 @@ class _Pool:
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
+        self._unwanted = 0.0  # when nobody waited
         _watch.add(self)
 
     def urlopen(self, *args: Any, **values: Any) -> Any:
         """Send a request; called by requests."""
-        if self.slots.wanted():
-            now = time.monotonic()
-            self.give_up(lambda one: now - one.taken > _TURN)
+        now = time.monotonic()
+        if now - self._unwanted > _GLANCE:
+            if self.slots.wanted():
+                self.give_up(lambda one: now - one.taken > _TURN)
+            else:
+                self._unwanted = now
         values["pool_timeout"] = _CROWDED
         while True:
             try:

@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from .._version import __version__
+from ..address import Address
 from ..errors import (
     CannotReachServer,
     ConfigurationError,
@@ -32,8 +33,9 @@ from .connections import SharingAdapter
 from .credentials import Credentials
 from .lifetime import abandon, at_exit, end_abandoned, watch_forks
 from .request import Answer, Request
+from .session import ServerSession
 from .slots import MACHINE_CONNECTIONS, Slots
-from .streams import Stream
+from .streams import Stream, pieces
 
 __all__ = ["HttpTransport"]
 
@@ -42,20 +44,14 @@ log = logging.getLogger("nipype_xnat.transport")
 # XNAT sends browsers to a login page (302) where it answers 401 to programs; see
 # DefaultInteractiveAgentDetector of the server
 USER_AGENT = f"nipype_xnat/{__version__}"
+# files come as they are stored: a transparent gunzip would break .nii.gz and digests
+_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+_LOG_IN = Request("POST", Address.of("data", "JSESSION"))
 _TOO_LATE = 504  # a proxy waited long enough
 _RETRY_STATUS = frozenset({429, 502, 503, _TOO_LATE})
 _MAX_REDIRECTS = 5
-# bytes of a body that are lost at most when its connection is reset
-_READ = 1 << 16
 # seconds that the end of a process waits for a connection to log out over
 _FAREWELL = 60.0
-
-
-class _NoAuth(AuthBase):
-    """Keeps requests from taking a password out of netrc behind our back."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
 
 
 class _Tries:
@@ -201,7 +197,13 @@ class HttpTransport:
                     # it was tried long enough while this thread waited
                     raise copy.copy(self._away[1])
                 slots = Slots(self._server, self.machine_connections)
-                make = partial(_new_http, self._server, self.verify, self.proxy)
+                make = partial(
+                    ServerSession,
+                    self._server,
+                    headers=_HEADERS,
+                    verify=self.verify,
+                    proxy=self.proxy,
+                )
                 http = make(SharingAdapter(slots, self.connections))
                 # the session must not keep this object alive
                 new_http = partial(_farewell, make, slots)
@@ -248,8 +250,7 @@ class HttpTransport:
         )
 
     def _try_to_open(self, http: requests.Session) -> None:
-        asked = "POST /data/JSESSION"
-        auth = self._auth(asked)
+        auth = self._auth(_LOG_IN.asked)
         started = time.perf_counter()
         for attempt in range(self.retries + 1):
             try:
@@ -260,7 +261,7 @@ class HttpTransport:
                         timeout=self.timeout,
                         allow_redirects=False,
                     ),
-                    asked,
+                    _LOG_IN,
                 )
             except CannotReachServer as error:
                 # an unknown name will not mend itself in a second
@@ -294,12 +295,11 @@ class HttpTransport:
         for _ in range(_MAX_REDIRECTS + 1):
             started = time.perf_counter()
             response = self._one_response(http, method, url, request, headers)
-            log.debug(
-                "%s -> %d in %.0f ms",
-                request.asked,
-                response.status_code,
-                1000 * (time.perf_counter() - started),
-            )
+            if log.isEnabledFor(logging.DEBUG):
+                seconds = time.perf_counter() - started
+                log.debug(
+                    "%s -> %d in %.0f ms", request.asked, response.status_code, 1000 * seconds
+                )
             target = response.headers.get("Location")
             if (
                 response.status_code in (301, 302, 303, 307, 308)
@@ -309,13 +309,12 @@ class HttpTransport:
                 url = self._follow(request, response, urljoin(url, target))
                 response.close()
                 continue
-            # decoding would make urllib3 hold bytes back and lose them when the connection breaks
             encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-            body = Stream(response.raw.stream(_READ, decode_content=encoded), _READ, response.close)
+            body = Stream(pieces(response.raw, encoded), response.close)
             return Answer(
                 request,
                 response.status_code,
-                dict(response.headers),
+                dict(response.headers.lower_items()),
                 self._chunks(body, request),
                 server=self._server,
                 close=body.close,
@@ -344,7 +343,7 @@ class HttpTransport:
                     stream=True,
                     allow_redirects=False,
                 ),
-                request.asked,
+                request,
             )
         with request.body.open() as stream:
             # an empty file object would be sent chunked, which XNAT refuses
@@ -359,14 +358,18 @@ class HttpTransport:
                     stream=True,
                     allow_redirects=False,
                 ),
-                request.asked,
+                request,
             )
 
-    def _exchange(self, call: Callable[[], requests.Response], asked: str) -> requests.Response:
+    def _exchange(
+        self, call: Callable[[], requests.Response], request: Request
+    ) -> requests.Response:
         try:
             return call()
         except (requests.RequestException, OSError) as error:
-            raise refusals.unreachable(error, self._server, asked, self.credentials) from error
+            raise refusals.unreachable(
+                error, self._server, request.asked, self.credentials
+            ) from error
 
     def _chunks(self, body: Stream, request: Request) -> Iterator[bytes]:
         try:
@@ -495,22 +498,6 @@ class _Session:
         self.http.close()
         if opened:
             self._log_out(self.http.cookies)
-
-
-def _new_http(
-    server: str, verify: bool | str | None, proxy: str | None, adapter: SharingAdapter
-) -> requests.Session:
-    http = requests.Session()
-    http.headers["User-Agent"] = USER_AGENT
-    # files come as they are stored: a transparent gunzip would break .nii.gz and digests
-    http.headers["Accept-Encoding"] = "identity"
-    http.auth = _NoAuth()
-    http.mount(server, adapter)
-    if verify is not None:
-        http.verify = verify
-    if proxy:
-        http.proxies = {"http": proxy, "https": proxy}
-    return http
 
 
 def _farewell(

@@ -13,14 +13,51 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import IO
+from typing import IO, Any
 
 from .lifetime import watch_forks
 
-__all__ = ["Stream", "put_unread_aside", "unread"]
+__all__ = ["Stream", "pieces", "put_unread_aside", "unread"]
 
+_READ = 1 << 18  # bytes asked of the system at once
+_ENOUGH = 1 << 16  # bytes that are worth being handed on
 _IN_MEMORY = 1 << 20
 _UNREAD = 1.0  # seconds without a look at a body
+
+
+def pieces(raw: Any, encoded: bool) -> Iterator[bytes]:
+    """Yield a body as it comes, in pieces that are neither small nor large.
+
+    What came before a connection broke is yielded before the error is raised.
+
+    Parameters
+    ----------
+    raw : urllib3.response.HTTPResponse
+    encoded : bool
+        Whether it has to be unpacked; what urllib3 holds back for that is lost where a connection
+        breaks.
+    """
+    read1 = getattr(raw, "read1", None)
+    if encoded or read1 is None:  # urllib3 before 2.1 has none
+        yield from raw.stream(_ENOUGH, decode_content=encoded)
+        return
+    while True:
+        came: list[bytes] = []
+        size = 0
+        try:
+            while size < _ENOUGH:
+                data = read1(_READ, decode_content=False)
+                if not data:
+                    break
+                came.append(data)
+                size += len(data)
+        except Exception:
+            if came:
+                yield b"".join(came)
+            raise
+        if not came:
+            return
+        yield came[0] if len(came) == 1 else b"".join(came)
 
 
 class Stream:
@@ -30,16 +67,13 @@ class Stream:
     ----------
     pieces : iterator of bytes
         What comes over the connection.
-    size : int
-        Bytes of a piece that was put aside.
     close : callable
         Gives the connection back.
     """
 
-    def __init__(self, pieces: Iterator[bytes], size: int, close: Callable[[], object]) -> None:
+    def __init__(self, pieces: Iterator[bytes], close: Callable[[], object]) -> None:
         self._pieces = pieces
         self._close = close
-        self._size = size
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._aside: IO[bytes] | None = None
@@ -58,7 +92,7 @@ class Stream:
 
     def _next(self) -> bytes | None:
         if self._aside is not None:
-            piece = self._aside.read(min(self._size, self._left))
+            piece = self._aside.read(min(_READ, self._left))
             self._left -= len(piece)
             if piece:
                 return piece

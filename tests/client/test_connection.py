@@ -342,6 +342,39 @@ def test_a_cookie_of_a_load_balancer_does_no_harm(xnat_archive, tmp_path):
     assert xnat_archive.archive.open_sessions == 0
 
 
+def test_cookies_go_back_as_they_came_last_and_where_they_belong(xnat_archive, tmp_path):
+    """A balancer's route may change in mid-run, end, or be for other pages only."""
+    routes = [f"ROUTE={name}; Path=/" for name in ("node1", "node2")]
+    routes.append("ROUTE=node2; Path=/; Max-Age=0")
+    routes.append("ROUTE=node3; Path=/data/projects")
+    given, came = iter(routes), []
+
+    def balancing(app):
+        def answer(environ, start_response):
+            def start(status, headers, *rest):
+                route = next(given, None)
+                more = [("Set-Cookie", route)] if route else []
+                return start_response(status, [*headers, *more], *rest)
+
+            words = environ.get("HTTP_COOKIE", "").split("; ")
+            assert sum(word.startswith("JSESSIONID=") for word in words) == (len(came) > 0)
+            came.append(sorted(word for word in words if word.startswith("ROUTE")))
+            return app(environ, start)
+
+        return answer
+
+    with (
+        xnat_archive.archive.running(middleware=[balancing]) as url,
+        Interface(url, "admin", "admin", cache=tmp_path, metadata_age=0) as client,
+    ):
+        for _ in range(5):
+            client.select("/projects").get()
+        client.get("/data/version")
+    one, two, three = [["ROUTE=node1"], ["ROUTE=node2"], ["ROUTE=node3"]]
+    # log-in, five listings, another page, log-out
+    assert came == [[], one, two, [], three, three, [], []]
+
+
 def test_one_connection_is_enough(xnat_archive, fill, tmp_path):
     for name in "PQ":
         fill.put(f"/data/projects/{name}")

@@ -9,6 +9,7 @@ import pytest
 from nipype_xnat import errors
 from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, fetch, save
+from nipype_xnat.transport import HttpTransport
 
 QUICK = {"pause": 0.001, "tries": 3}
 SIZE = 300_000
@@ -45,6 +46,15 @@ def test_body_cut_once_is_resumed_where_it_broke(transport, cache, wanted, noise
     assert server.ranges() == [None, f"bytes={after}-" if after else None]
     assert server.bytes_given == SIZE
     assert leftovers(cache) == []
+
+
+def test_body_that_stalls_is_resumed_behind_all_that_came(server, cache, wanted, noise):
+    record = wanted("stall-100001", noise(SIZE))
+    transport = HttpTransport(server.url, timeout=(60.0, 0.5))
+    (item,) = get(transport, cache, record)
+    transport.close()
+    assert item.path.read_bytes() == noise(SIZE)
+    assert server.ranges() == [None, "bytes=100001-"]
 
 
 def test_body_cut_many_times_goes_on_while_something_comes(transport, cache, wanted, noise, server):
