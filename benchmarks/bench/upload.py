@@ -251,8 +251,8 @@ def _large(setting: Setting, found: Subject, site: Site, work: Path) -> None:
         rows.append([f"{name}, computed", f"{asked:,.0f}", seconds(whole), f"{whole / own:.1f}"])
     found.say(
         f"{number} files of {size // 1_000_000} MB into one resource, without the link. "
-        "nipype_xnat hashes each file before it sends it, so that what is there already is not "
-        "sent; md5sum and curl do the same work. The peers' figures are computed from one file."
+        "nipype_xnat hashes each file while it sends it, and compares the listing afterwards; "
+        "md5sum and curl do the same work. The peers' figures are computed from one file."
     )
     found.table(["way", "requests", "time", "times ours"], rows)
     found.goal(

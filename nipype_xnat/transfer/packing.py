@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ..errors import TransferError, UnsafeName, XNATError
 from ..transport import Body
 from .digests import Source, Watched
+from .stored_zip import MOST, ROOM, StoredZip, length_of
 
 __all__ = ["Parcel", "Way", "body_of", "checked_upload_name", "parcels"]
 
@@ -26,7 +30,12 @@ MANY = 3
 """Number of small files from which on they go together."""
 
 ZIP_LIMIT = 512 << 20
-"""Bytes of files after which a further zip is begun: it needs room in the temporary folder."""
+"""Bytes of files after which a further zip is begun: it may need room in the temporary folder."""
+
+_IN_MEMORY = 16 << 20  # bytes of files whose zip needs no temporary folder
+_WORTH = 0.2  # part of the bytes that deflating must save
+_SAMPLES = 16  # files that are tried
+_SAMPLE = 1 << 14  # bytes of each
 
 # what passes through a path and the server's decoding as it is; XNAT decodes a path only if it
 # holds a blank, and then reads "+" as a blank
@@ -62,7 +71,7 @@ class Parcel:
         """Path to send it to: the file's own, or a name for the zip."""
         if self.way is not Way.ZIP:
             return self.sources[0].name
-        text = "\0".join(f"{source.name}\0{source.digest}" for source in self.sources)
+        text = "\0".join(f"{source.name}\0{source.size}" for source in self.sources)
         return f"{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.zip"
 
 
@@ -111,7 +120,7 @@ def parcels(sources: Sequence[Source]) -> list[Parcel]:
     for source in sources:
         if source.name not in names:
             continue
-        if batch and weight + source.size > ZIP_LIMIT:
+        if batch and (weight + source.size > ZIP_LIMIT or len(batch) == MOST):
             plan.append(Parcel(Way.ZIP, tuple(batch)))
             batch, weight = [], 0
         batch.append(source)
@@ -133,41 +142,85 @@ def _needs_zip(name: str) -> bool:
 
 @contextmanager
 def body_of(parcel: Parcel, report: Callable[[int], None]) -> Iterator[Body]:
-    """Make the body that carries a parcel; a zip lies in a temporary folder meanwhile."""
+    """Make the body that carries a parcel.
+
+    Files are read, and their digests found, while they are sent; but a zip of files that are worth
+    deflating is made before, in memory or in a temporary folder.
+    """
     if parcel.way is Way.FORM:
         yield _form(parcel.sources[0])
     elif parcel.way is Way.RAW:
         source = parcel.sources[0]
-        yield Body(Watched.opening(source.open, source.size, report), source.size)
+        digest = None if source.hashed else source.sent
+        yield Body(Watched.opening(source.open, source.size, report, digest), source.size)
+    elif (length := length_of(parcel.sources)) < ROOM and not _is_worth_it(parcel.sources):
+        yield _zip(lambda: cast(BinaryIO, StoredZip(parcel.sources)), length, report)
+    elif length <= _IN_MEMORY:
+        data = io.BytesIO()
+        _write_zip(data, parcel.sources)
+        packed = data.getvalue()
+        yield _zip(lambda: io.BytesIO(packed), len(packed), report)
     else:
-        with tempfile.TemporaryDirectory(prefix="nipype_xnat-") as folder:
-            path = Path(folder) / parcel.name
-            try:
-                _write_zip(path, parcel.sources)
-                length = path.stat().st_size
-            except OSError as error:
-                if isinstance(error, XNATError):
-                    raise
-                raise TransferError(
-                    f"cannot pack files for sending: {error}",
-                    advice="make room in the folder for temporary files, or set TMPDIR to another",
-                ) from error
-            yield Body(
-                Watched.opening(lambda: path.open("rb"), length, report), length, "application/zip"
-            )
+        with _packed_on_disk(parcel.sources) as path:
+            yield _zip(lambda: path.open("rb"), path.stat().st_size, report)
 
 
-def _write_zip(path: Path, sources: Sequence[Source]) -> None:
+@contextmanager
+def _packed_on_disk(sources: Sequence[Source]) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nipype_xnat-"))
+            path = Path(folder) / "packed.zip"
+            with path.open("wb") as stream:
+                _write_zip(stream, sources)
+        except OSError as error:
+            if isinstance(error, XNATError):
+                raise
+            raise TransferError(
+                f"cannot pack files for sending: {error}",
+                advice="make room in the folder for temporary files, or set TMPDIR to another",
+            ) from error
+        yield path
+
+
+def _zip(opener: Callable[[], BinaryIO], length: int, report: Callable[[int], None]) -> Body:
+    return Body(Watched.opening(opener, length, report), length, "application/zip")
+
+
+def _is_packed(source: Source) -> bool:
+    return source.name.lower().endswith(_PACKED)
+
+
+def _is_worth_it(sources: Sequence[Source]) -> bool:
+    """Try on some of the files whether deflating saves much."""
+    loose = sorted((s for s in sources if not _is_packed(s)), key=lambda source: source.name)
+    size = sum(source.size for source in loose)
+    total = sum(source.size for source in sources)
+    if not size or size < _WORTH * total:
+        return False
+    before = after = 0
+    for source in loose[:: -(-len(loose) // _SAMPLES)]:
+        with source.open() as stream:
+            # the middle tells more of an image than its header
+            stream.seek(max(0, (source.size - _SAMPLE) // 2))
+            sample = stream.read(_SAMPLE)
+        before += len(sample)
+        after += len(zlib.compress(sample, 1))
+    return size * (before - after) > _WORTH * total * before
+
+
+def _write_zip(target: BinaryIO, sources: Sequence[Source]) -> None:
     """Write a zip whose bytes depend on nothing but names and contents."""
-    with zipfile.ZipFile(path, "w", compresslevel=1) as bundle:
+    with zipfile.ZipFile(target, "w", compresslevel=1) as bundle:
         for source in sorted(sources, key=lambda item: item.name):
             entry = zipfile.ZipInfo(source.name, (1980, 1, 1, 0, 0, 0))
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
-            packed = source.name.lower().endswith(_PACKED)
+            packed = _is_packed(source)
             entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+            digest = None if source.hashed else source.sent
             with (
-                source.open() as stream,
+                Watched(source.open(), source.size, lambda _: None, digest) as stream,
                 bundle.open(entry, "w", force_zip64=source.size >= 1 << 31) as member,
             ):
                 shutil.copyfileobj(stream, member, 1 << 20)

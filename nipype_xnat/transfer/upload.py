@@ -31,7 +31,7 @@ from ..errors import (
 from ..records import Record
 from ..transport import Answer, Around, Body, Request, Transport
 from .decision import Action, Decision, for_upload
-from .digests import Source
+from .digests import Source, settle_digests
 from .listing import Entry, Listing, list_files, resource_id_of
 from .packing import Parcel, Way, body_of, checked_upload_name, parcels
 from .patience import Patience
@@ -174,7 +174,7 @@ def put(
     for name in files:
         checked_upload_name(name)
     _no_folder_and_file(files)
-    sources = {name: Source.read(name, item) for name, item in files.items()}
+    sources = {name: Source(name, item) for name, item in files.items()}
     words = {
         "format": format,
         "content": content,
@@ -209,6 +209,7 @@ def _keeping(
     if storing is None:
         return nullcontext(transport)
     files = {name: source.content for name, source in sources.items()}
+    settle_digests(sources.values())
     digests = {name: source.digest for name, source in sources.items()}
     found: AbstractContextManager[Transport] = storing(resource, files, digests, words, overwrite)
     return found
@@ -264,9 +265,13 @@ class _Upload:
         self.reasons: dict[str, str] = {}
         self.all_said_ok = True
         self.decisions: dict[str, Decision] = {}
+        self.torn: set[str] = set()
 
     def run(self) -> Stored:
         listing = self._begin()
+        settle_digests(
+            source for name, source in self.sources.items() if _may_agree(source, listing.get(name))
+        )
         self.decisions = {name: self._decide(name, listing) for name in self.sources}
         self._refuse_conflicts(listing)
         todo = [
@@ -283,13 +288,18 @@ class _Upload:
         done = 0
         while todo:
             if done:
-                if done == self.rounds or (done > 1 and self._ignored(todo, wanted, listing)):
-                    raise self._failure(todo, wanted, listing)
+                if (
+                    done == self.rounds
+                    or self.torn.issuperset(todo)
+                    or (done > 1 and self._ignored(todo, wanted, listing))
+                ):
+                    raise self._failure(todo, wanted, listing, done)
                 time.sleep(self.patience.before(done))
                 listing, todo = self._catalogued(todo)
                 if not todo:
                     break
-            self._send_all(todo, overwrite=self.overwrite or done > 0)
+            whole = [name for name in todo if name not in self.torn]
+            self._send_all(whole, overwrite=self.overwrite or done > 0)
             done += 1
             listing = list_files(self.transport, self.address)
             todo = self._unsettled(todo, listing)
@@ -353,7 +363,8 @@ class _Upload:
     def _decide(self, name: str, listing: Listing) -> Decision:
         source, entry = self.sources[name], listing.get(name)
         there = None if entry is None else (entry.size, entry.digest)
-        return for_upload(source.size, source.digest, there, overwrite=self.overwrite)
+        digest = source.digest if _may_agree(source, entry) else ""
+        return for_upload(source.size, digest, there, overwrite=self.overwrite)
 
     def _refuse_conflicts(self, listing: Listing) -> None:
         refused = [name for name, item in self.decisions.items() if item.action is Action.REFUSE]
@@ -378,8 +389,17 @@ class _Upload:
                 log.info("sending to %s failed: %s", self._place(""), error.message)
                 for source in parcel.sources:
                     self.reasons[source.name] = error.message
+            for source in parcel.sources:
+                if source.torn():
+                    self.torn.add(source.name)
+                    self.reasons[source.name] = "it was written to while it was sent"
 
     def _send(self, parcel: Parcel, *, overwrite: bool) -> None:
+        for source in parcel.sources:
+            source.look()
+        if parcel.way is not Way.ZIP:
+            # what was empty may have grown, and the other way round
+            (parcel,) = parcels(parcel.sources)
         parameters: dict[str, str | bool | None] = dict(self.words)
         if overwrite:
             parameters["overwrite"] = True
@@ -409,6 +429,9 @@ class _Upload:
         left = []
         for name in names:
             entry = listing.get(name)
+            if name in self.torn:
+                left.append(name)
+                continue
             if entry is not None and _agrees(self.sources[name], entry):
                 size = self.sources[name].size
                 action = self.decisions[name].action.value
@@ -461,14 +484,12 @@ class _Upload:
             and not any(listing.get(name) for name in left)
         )
 
-    def _failure(self, left: list[str], wanted: list[str], listing: Listing) -> XNATError:
-        if (
-            self.all_said_ok
-            and len(left) == len(wanted)
-            and not any(listing.get(name) for name in left)
-        ):
+    def _failure(
+        self, left: list[str], wanted: list[str], listing: Listing, rounds: int
+    ) -> XNATError:
+        if self._ignored(left, wanted, listing):
             return self._not_allowed()
-        changed = [name for name in left if self.sources[name].changed()]
+        changed = [name for name in left if name in self.torn or self.sources[name].changed()]
         lines = [f"\n  {name}: {self.reasons[name]}" for name in left[:_SHOWN]]
         if len(left) > _SHOWN:
             lines.append(f"\n  ... and {len(left) - _SHOWN} more")
@@ -482,7 +503,7 @@ class _Upload:
                 advice += ". Some sites demand a reason for changes: event_reason='...'"
         return UploadIncomplete(
             f"{len(left)} of {len(self.sources)} files did not arrive in {self._place('')} after "
-            f"{self.rounds} rounds:" + "".join(lines),
+            f"{rounds} rounds:" + "".join(lines),
             server=self.transport.server,
             advice=advice,
         )
@@ -534,6 +555,11 @@ class _Upload:
 
     def _place(self, name: str) -> str:
         return self.resource.with_values(path=name).place
+
+
+def _may_agree(source: Source, entry: Entry | None) -> bool:
+    """Tell whether the digest of a file has to be known to compare it with what is listed."""
+    return entry is not None and bool(entry.digest) and entry.size in (None, source.size)
 
 
 def _agrees(source: Source, entry: Entry) -> bool:

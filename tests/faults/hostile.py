@@ -36,6 +36,7 @@ class Hostile:
         self.catalog = {}  # resource -> {path: (size, md5)}
         self.version = {}
         self.digests = True
+        self.breaking = lambda: None  # called before a connection is broken within an upload
         self.inside = self.met = 0
         handler = type("Bound", (Handler,), {"state": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -355,7 +356,7 @@ class Handler(BaseHTTPRequestHandler):
         while left:
             block = self.rfile.read(min(left, 1 << 20))
             if not block:
-                break
+                raise ConnectionResetError
             digest.update(block)
             kept.write(block)
             left -= len(block)
@@ -417,6 +418,12 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(404)
 
     def do_PUT(self):
+        try:
+            return self.put()
+        except ConnectionError:
+            self.close_connection = True
+
+    def put(self):
         self.note()
         state, resource = self.state, self.behaviour
         if not urlsplit(self.path).path.partition("/resources/")[2].count("/"):
@@ -429,6 +436,11 @@ class Handler(BaseHTTPRequestHandler):
                 state.catalog[resource] = {}
             return self.answer(200)
         before = state.version.get(resource, 0)
+        if resource.startswith("breaks-once") and self.nth == 1:
+            self.rfile.read(100_000)
+            state.breaking()
+            self.close_connection = True
+            return None
         files = self.arrived()
         if resource.startswith(("ignores", "silent")):
             return self.answer(200)

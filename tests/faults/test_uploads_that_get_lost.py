@@ -196,9 +196,9 @@ def test_zip_is_the_same_each_time_and_leaves_packed_files_alone(tmp_path):
     from nipype_xnat.transfer.packing import body_of, parcels
 
     sources = [
-        Source.read("a.nii.gz", b"packed" * 100),
-        Source.read("b.txt", b"text" * 100),
-        Source.read("c.txt", b""),
+        Source("a.nii.gz", b"packed" * 100),
+        Source("b.txt", b"text" * 100),
+        Source("c.txt", b""),
     ]
     seen = []
     for order in (sources, sources[::-1]):

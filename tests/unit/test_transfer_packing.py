@@ -13,7 +13,9 @@ from nipype_xnat.transfer.packing import SMALL, ZIP_LIMIT, Way, parcels
 
 
 def source(name, size=10):
-    return Source(name, b"", size, "0" * 32)
+    it = Source(name, b"")
+    it.size = size
+    return it
 
 
 def ways(*sources):
