@@ -45,10 +45,25 @@ def xnatpy(url: str) -> Iterator[Any]:
     import xnat as client
 
     with (
+        _without_bars(),
         contextlib.redirect_stderr(io.StringIO()),
         client.connect(url, user=USER, password=PASSWORD, loglevel="ERROR") as found,
     ):
         yield found
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep bars of progress from the terminal; they go to the descriptor itself."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nothing)
+        os.close(kept)
 
 
 def connect_pyxnat(url: str) -> None:

@@ -375,13 +375,17 @@ class Objects:
             )
 
     def _write_small(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{unique_name()}"
+        temporary = path.with_name(f".{path.name}.{unique_name()}")
         try:
-            temporary.write_bytes(data)
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
             temporary.replace(path)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def _troubles(self) -> Iterator[None]:

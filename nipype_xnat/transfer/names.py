@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..cache import Cache
@@ -13,6 +14,8 @@ from .decision import Here
 from .listing import Listing, list_files
 
 __all__ = ["Names", "name_of_resource"]
+
+_WRITERS = 8
 
 
 @dataclass
@@ -84,9 +87,17 @@ class Names:
 
     def write(self) -> None:
         """Remember what is new for later calls and other processes."""
-        for resource in self._resources.values():
-            if resource.new:
-                self._cache.name(resource.new, *self._keys(resource.record))
+        told = [resource for resource in self._resources.values() if resource.new]
+        if len(told) < _WRITERS:
+            for resource in told:
+                self._note(resource)
+            return
+        # a file each: several at once, because a busy disk makes each wait
+        with ThreadPoolExecutor(_WRITERS, "nipype_xnat-notes") as pool:
+            list(pool.map(self._note, told))
+
+    def _note(self, resource: _Resource) -> None:
+        self._cache.name(resource.new, *self._keys(resource.record))
 
     def _resource(self, record: Record) -> _Resource:
         name = name_of_resource(record)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..errors import CacheError, NotInCache, XNATError
 from ..records import Record
+from ..transport.waiting import while_waiting
 from .delivery import Fetched
 from .failures import Failure
 from .names import name_of_resource
@@ -151,7 +152,8 @@ def _unzip(work: Work, wanted: Mapping[int, Record], threads: int, found: Outcom
             most=size + size // 10 + _OVERHEAD * (len(wanted) + 64),
         )
     ) as bundle:
-        came = bundle.receive(first)
+        with while_waiting(work.stop.check):
+            came = bundle.receive(first)
         bytes_of = dict.fromkeys(wanted, 0)
         bytes_of[next(iter(wanted))] = came
 
