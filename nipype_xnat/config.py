@@ -7,9 +7,7 @@ name a file.
 
 from __future__ import annotations
 
-import getpass
 import json
-import netrc
 import os
 import sys
 import tempfile
@@ -168,6 +166,8 @@ def connection(
             advice="give config='file.json' (--config file.json to a command), or add the host to "
             "~/.netrc (machine, login, password; mode 0600); anonymous=True reads public data",
         )
+    import getpass
+
     if user is None:
         user = input("User: ")
     return Connection(
@@ -259,6 +259,8 @@ def _netrc_entry(server: str) -> tuple[str, str] | None:
     path = _netrc_file()
     if not parts.hostname or not path.is_file():
         return None
+    import netrc
+
     try:
         hosts = netrc.netrc(str(path)).hosts
     except (netrc.NetrcParseError, OSError) as error:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, Directory, Str, isdefined, traits
 
-from ..client import Interface
-from ..config import CACHE_MODES
 from ..errors import ConfigurationError
-from ..transport.lifetime import watch_forks
+
+# whoever makes a workflow needs no client; a process that runs a node does
+if TYPE_CHECKING:
+    from ..client import Interface
 
 __all__ = ["ConnectionInputSpec", "CriteriaInputSpec", "connect", "named_by", "refuse_secrets"]
 
@@ -69,7 +70,10 @@ class ConnectionInputSpec(BaseInterfaceInputSpec):  # type: ignore[misc]
         "(default: NIPYPE_XNAT_CACHE_LAYERS)",
     )
     cache_mode = traits.Enum(
-        *CACHE_MODES,
+        "online",
+        "revalidate",
+        "prefer-cached",
+        "offline",
         nohash=True,
         desc="how far the archive is asked: for listings; again for what was listed earlier; only "
         "for what is not here; never (default: NIPYPE_XNAT_CACHE_MODE, or online)",
@@ -183,8 +187,8 @@ class _Shared:
     """The connections of this process, by what they were made of."""
 
     def __init__(self) -> None:
+        self._watched = False
         self.after_fork()
-        watch_forks(self)
 
     def after_fork(self) -> None:
         """Start anew: a child must not use its parent's connections."""
@@ -193,6 +197,12 @@ class _Shared:
 
     def get(self, values: dict[str, Any]) -> Interface:
         """Return a connection made of these values, made now if there is none."""
+        from ..client import Interface
+        from ..transport.lifetime import watch_forks
+
+        if not self._watched:
+            self._watched = True
+            watch_forks(self)
         config = values.get("config")
         # a file that was written anew may name another account
         stamp = Path(config).stat().st_mtime_ns if config and Path(config).is_file() else 0

@@ -23,12 +23,12 @@ from nipype.interfaces.io import IOBase, add_traits
 
 from ..errors import UsageError
 from .connection import ConnectionInputSpec, connect, refuse_secrets
-from .stored import Stored
 
 # what a sink does is imported where it runs: who makes a workflow needs none of it
 if TYPE_CHECKING:
     from ..client import Interface
     from ..records import Record
+    from .stored import Stored
 
 __all__ = ["XNATSink"]
 
@@ -178,6 +178,7 @@ class XNATSink(LibraryBaseInterface, IOBase):  # type: ignore[misc]
 
     def _run_interface(self, runtime: Any) -> Any:
         from .places import Place, container
+        from .stored import Stored
 
         self._files(())  # what cannot be stored is told before any request
         archive = connect(self.inputs, _text(self.inputs.event_reason))

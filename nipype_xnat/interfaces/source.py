@@ -18,11 +18,11 @@ from nipype.interfaces.io import IOBase, add_traits
 
 from ..errors import ConfigurationError, SelectSyntaxError
 from .connection import CriteriaInputSpec, connect, refuse_secrets
-from .delivered import Delivered
 from .templates import fields_of, fill_named, fill_positional
 
 if TYPE_CHECKING:
     from ..client import Interface
+    from .delivered import Delivered
     from .sourcing import LookedUp, Sourcing
 
 __all__ = ["XNATSource"]
@@ -271,6 +271,8 @@ class XNATSource(LibraryBaseInterface, IOBase):  # type: ignore[misc]
     def _list_outputs(self) -> dict[str, Any]:
         if self._delivered is None:
             # the engine gathers outputs again without a run: no network, what was delivered then
+            from .delivered import Delivered
+
             self._delivered = Delivered.read(LocalPath.cwd())
         outputs = dict.fromkeys([*self._names_of_outputs(), *IDENTITY], Undefined)
         if self._delivered is not None:

@@ -11,7 +11,6 @@ import atexit
 import os
 import weakref
 from collections import deque
-from multiprocessing import util
 from typing import Protocol
 
 __all__ = ["abandon", "at_exit", "end_abandoned", "watch_forks"]
@@ -42,6 +41,8 @@ def at_exit(session: _Endable) -> None:
     Children of a fork do not end it.
     """
     global _hooked_in
+    from multiprocessing import util  # not needed before there is a session, and slow to import
+
     pid = os.getpid()
     _open.add(session)
     if _hooked_in != pid:

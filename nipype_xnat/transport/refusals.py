@@ -6,7 +6,6 @@ misleading (404 for "forbidden", 200 with a login page, 500 for many mistakes of
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -144,6 +143,8 @@ def _page_text(page: str) -> str:
     if "<" in page:
         found = (re.search(mark, page, re.S | re.I) for mark in _MESSAGE_MARKS)
         text = next((match.group(1) for match in found if match), "")
+    import html  # only for pages of errors
+
     text = html.unescape(re.sub(r"<[^>]*>", " ", text))
     text = " ".join(text.split())
     return text if len(text) <= 300 else text[:297] + "..."

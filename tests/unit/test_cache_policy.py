@@ -6,6 +6,7 @@ import pytest
 
 from nipype_xnat import config
 from nipype_xnat.cache.policy import Kept, Mode, Trust, Use, after_hash, at_first_sight, for_answer
+from nipype_xnat.interfaces.connection import ConnectionInputSpec
 
 
 @pytest.mark.parametrize("regular, size, stamp", list(product([True, False], repeat=3)))
@@ -44,4 +45,6 @@ def test_where_an_answer_comes_from(mode, kept):
 
 
 def test_each_mode_has_its_word():
-    assert tuple(mode.value for mode in Mode) == config.CACHE_MODES
+    words = tuple(mode.value for mode in Mode)
+    assert words == config.CACHE_MODES
+    assert words == ConnectionInputSpec().trait("cache_mode").handler.values
