@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote
 
 from .errors import UsageError
@@ -40,6 +41,7 @@ def is_addressable(name: str) -> bool:
     return name not in ("", ".", "..") and not _REFUSED.intersection(name) and name.isprintable()
 
 
+@lru_cache(maxsize=512)
 def is_plain_label(name: str) -> bool:
     """Tell whether a resource can be addressed by this label.
 

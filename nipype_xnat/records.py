@@ -6,13 +6,86 @@ other nodes, so a record is a frozen value that pickles, compares and becomes a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, overload
 
 from .address import Address
 
-__all__ = ["Record"]
+__all__ = ["Columns", "Header", "Record"]
+
+
+class Header:
+    """The names of a table's columns, shared by all of its rows.
+
+    Parameters
+    ----------
+    names : iterable of str
+    """
+
+    __slots__ = ("lower", "names", "places")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        # of a name that comes twice the first one counts
+        self.places: dict[str, int] = {}
+        for place, name in enumerate(self.names):
+            self.places.setdefault(name.lower(), place)
+        self.lower = frozenset(self.places)
+
+
+class Columns(Sequence[tuple[str, str]]):
+    """The further columns of one row: equal to the tuple of its names and values.
+
+    The pairs are made when they are looked at, which for most rows nobody does.
+
+    Parameters
+    ----------
+    header : Header
+    cells : sequence of str
+        Values in the order of the header; a short row has no more.
+    """
+
+    __slots__ = ("cells", "header")
+
+    def __init__(self, header: Header, cells: Sequence[str]) -> None:
+        self.header = header
+        self.cells = cells
+
+    def value(self, name: str) -> str:
+        """Return the value of a column, empty where there is none (names ignore case)."""
+        places = self.header.places
+        place = places.get(name)
+        if place is None:
+            place = places.get(name.lower())
+        return "" if place is None or place >= len(self.cells) else self.cells[place]
+
+    def __len__(self) -> int:
+        return min(len(self.header.names), len(self.cells))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.header.names, self.cells, strict=False)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[str, str], ...]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Columns | tuple):
+            return tuple(self) == tuple(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 @dataclass(frozen=True)
@@ -73,15 +146,27 @@ class Record:
     format: str = ""
     content: str = ""
     tags: str = ""
-    fields: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str], ...] | Columns = ()
     prearchive: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Record:
+        """Make a record of values by name: ``Record(**values)``, for those who make many."""
+        made = object.__new__(cls)
+        made.__dict__.update(_checked(values))  # what is not given is the default of the class
+        return made
 
     def with_values(self, **values: Any) -> Record:
         """Return a copy with some values replaced."""
-        return replace(self, **values)
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.__dict__.update(_checked(values))
+        return copied
 
     def field(self, name: str) -> str:
         """Return a further column's value, empty where there is none (names ignore case)."""
+        if isinstance(self.fields, Columns):
+            return self.fields.value(name)
         wanted = name.lower()
         for key, value in self.fields:
             if key.lower() == wanted:
@@ -91,6 +176,8 @@ class Record:
     @property
     def column_names(self) -> frozenset[str]:
         """Names of the further columns, in lower case."""
+        if isinstance(self.fields, Columns):
+            return self.fields.header.lower
         return frozenset(key.lower() for key, _ in self.fields)
 
     @property
@@ -159,9 +246,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the values that are set, as a plain dict for JSON or a node's input."""
         values = {
-            name: value
-            for field in fields(self)
-            if (value := getattr(self, name := field.name)) not in ("", None, ())
+            name: value for name in _NAMES if (value := getattr(self, name)) not in ("", None, ())
         }
         if self.fields:
             values["fields"] = dict(self.fields)
@@ -170,11 +255,19 @@ class Record:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:
         """Read what :meth:`to_dict` wrote; keys that a record does not have are ignored."""
-        known = {field.name for field in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
+        kept = {name: value for name, value in values.items() if name in _NAMES}
         if isinstance(kept.get("fields"), Mapping):
             kept["fields"] = tuple(kept["fields"].items())
-        return cls(**kept)
+        return cls.of(kept)
+
+
+_NAMES = {field.name: None for field in fields(Record)}.keys()
+
+
+def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not values.keys() <= _NAMES:
+        raise TypeError(f"a record has no {', '.join(sorted(values.keys() - _NAMES))}")
+    return values
 
 
 def scan_segment(name: str) -> str:

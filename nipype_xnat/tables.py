@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from .errors import UnreadableAnswer
+from .records import Columns, Header
 from .transport import Answer
 
-__all__ = ["Row", "rows"]
+__all__ = ["Row", "columns", "rows"]
 
 _IN_MEMORY = 8 << 20
+_TEXT = frozenset({str})
 
 Row = dict[str, str]
 """One row of a table: values by column name, all of them strings, empty for null."""
@@ -32,6 +34,18 @@ def rows(answer: Answer) -> Iterator[Row]:
     """
     if answer.request.expect == "csv":
         return _csv_rows(answer, _spooled(answer))
+    return _json_rows(answer)
+
+
+def columns(answer: Answer) -> Iterator[Columns]:
+    """Return the rows of a CSV table without naming their values yet; see :func:`rows`.
+
+    What is the same in many rows is kept once.
+    """
+    return _csv_columns(answer, _spooled(answer))
+
+
+def _json_rows(answer: Answer) -> Iterator[Row]:
     document = answer.json()
     try:
         found = document["ResultSet"]["Result"]
@@ -42,9 +56,13 @@ def rows(answer: Answer) -> Iterator[Row]:
             asked=answer.request.asked,
             status=answer.status,
         ) from None
-    return (
-        {key: "" if value is None else str(value) for key, value in row.items()} for row in found
-    )
+    return map(_strings, found)
+
+
+def _strings(row: dict[str, Any]) -> Row:
+    if set(map(type, row.values())) <= _TEXT:
+        return row
+    return {key: "" if value is None else str(value) for key, value in row.items()}
 
 
 def _spooled(answer: Answer) -> IO[bytes]:
@@ -57,17 +75,31 @@ def _spooled(answer: Answer) -> IO[bytes]:
 
 def _csv_rows(answer: Answer, spool: IO[bytes]) -> Iterator[Row]:
     with spool:
-        reader = csv.reader(line.decode("utf-8", "replace") for line in spool)
-        header = next(reader, None)
-        if header is None:
-            raise UnreadableAnswer(
-                "the server promised a table and sent an empty body (it swallowed an error of its "
-                "own)",
-                server=answer.server,
-                asked=answer.request.asked,
-                advice="it may not know a field or a data type of the request; check their names",
-                status=answer.status,
-            )
-        for cells in reader:
+        header, lines = _read(answer, spool)
+        for cells in lines:
             if cells:
                 yield dict(zip(header, cells, strict=False))
+
+
+def _csv_columns(answer: Answer, spool: IO[bytes]) -> Iterator[Columns]:
+    same: dict[str, str] = {}
+    with spool:
+        names, lines = _read(answer, spool)
+        header = Header(names)
+        for cells in lines:
+            if cells:
+                yield Columns(header, tuple(map(same.setdefault, cells, cells)))
+
+
+def _read(answer: Answer, spool: IO[bytes]) -> tuple[list[str], Iterator[list[str]]]:
+    reader = csv.reader(line.decode("utf-8", "replace") for line in spool)
+    header = next(reader, None)
+    if header is None:
+        raise UnreadableAnswer(
+            "the server promised a table and sent an empty body (it swallowed an error of its own)",
+            server=answer.server,
+            asked=answer.request.asked,
+            advice="it may not know a field or a data type of the request; check their names",
+            status=answer.status,
+        )
+    return header, reader

@@ -75,7 +75,7 @@ class FileBatches:
                 labels = []
             return self._ask.batch_address(ids, inside(batch), labels)
 
-        def ask(batch: Sequence[Sequence[Holder]]) -> list[tuple[str, Record]]:
+        def ask(batch: Sequence[Sequence[Holder]]) -> list[Record]:
             # where lists of sessions are refused, lists of scans are too
             one_by_one = lists.refused and "," in str(address(batch))
             if not one_by_one:
@@ -87,7 +87,7 @@ class FileBatches:
                     one_by_one = True
             if one_by_one:
                 found = [record for holder in batch[0] for record in ask_owner(holder)]
-            return [(record.experiment_id, record) for record in found]
+            return found
 
         def ask_owner(holder: Holder) -> list[Record]:
             return self._files_of(holder.record, resource)
@@ -97,23 +97,22 @@ class FileBatches:
                 raise found.error
             self._on_problem(bare(found.member[0].record), found.error)
 
-        batches: Batches[Sequence[Holder], tuple[str, Record]] = Batches(
+        batches: Batches[Sequence[Holder], Record] = Batches(
             ask, lambda batch: len(str(address(batch))), problem, lists
         )
-        asked: list[Sequence[Holder]] = []
+        unmatched: dict[str, Record] = {}
         awkward: list[Holder] = []
+        anything = resource.pattern.anything or resource.pattern.text.isdigit()
 
         def promising() -> Iterator[Sequence[Holder]]:
             for session in sessions:
-                asked.append(session)
+                record = session[0].record
+                unmatched[record.experiment_id] = record
                 # where the join told the labels, a session without the wanted one is not asked
                 kept = [
                     holder
                     for holder in session
-                    if holder.labels is None
-                    or resource.pattern.anything
-                    or resource.pattern.text.isdigit()
-                    or any(resource.pattern.matches(label) for label in holder.labels)
+                    if holder.labels is None or anything or _wanted(holder, resource)
                 ]
                 # a label that cannot stand in an address would make a whole batch list everything
                 if any(not is_plain_label(label) for h in kept for label in _wanted(h, resource)):
@@ -121,26 +120,19 @@ class FileBatches:
                 elif kept:
                     yield kept
 
-        matched: set[str] = set()
         answers = chain(
             batches.rows(promising()),
-            (
-                (record.experiment_id, record)
-                for found in in_parallel(ask_owner, _later(awkward))
-                for record in found
-            ),
+            (record for found in in_parallel(ask_owner, _later(awkward)) for record in found),
         )
-        for session, record in answers:
+        for record in answers:
             if resource.pattern.matches(record.resource_label, record.resource_id) and accepts(
                 step, record
             ):
-                matched.add(session)
+                unmatched.pop(record.experiment_id, None)
                 yield record
-        for holders in asked:
-            record = holders[0].record
-            if record.experiment_id not in matched:
-                wanted = f"{resource}{step}"
-                self._on_empty(bare(record), f"nothing matches {wanted} in what it has")
+        for record in unmatched.values():
+            wanted = f"{resource}{step}"
+            self._on_empty(bare(record), f"nothing matches {wanted} in what it has")
 
     def _attributed(
         self,
@@ -160,13 +152,14 @@ class FileBatches:
         strays: list[list[Holder]] = []
         for row in rows:
             owner = owner_of(row.get("URI", ""))
+            path = owner["path"]
             key = (
                 owner.get("experiment_id", ""),
                 owner.get("scan_id", "") or owner.get("assessor_id", ""),
             )
             holder = holders.get(key)
             if holder is not None and owner.get("direction", "") == holder.record.direction:
-                found.append(file_record(holder.record, row))
+                found.append(file_record(holder.record, row, path))
                 continue
             likely = [
                 holder
@@ -178,7 +171,10 @@ class FileBatches:
                 strays.append(likely)
         if strays and not found:
             if len(strays[0]) == 1:
-                found = [file_record(strays[0][0].record, row) for row in rows]
+                found = [
+                    file_record(strays[0][0].record, row, owner_of(row["URI"])["path"])
+                    for row in rows
+                ]
             elif len(batch) > 1:
                 middle = len(batch) // 2
                 found = self._attributed(batch[:middle], address, ask_owner)

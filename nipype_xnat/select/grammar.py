@@ -64,12 +64,12 @@ class Pattern:
 
     def matches(self, *names: str) -> bool:
         """Tell whether one of an element's names fits; case matters, as in XNAT."""
-        if self.anything:
-            return True
-        if self.exact:
+        if self.literal:
             return self.text in names
+        if self.text == "*":
+            return True
         expression = _expression(self.text)
-        return any(expression.fullmatch(name) for name in names)
+        return any(map(expression.fullmatch, names))
 
     def __str__(self) -> str:
         # a name that is the word of a level would be read as that level
@@ -121,8 +121,11 @@ class Filter:
     def accepts(self, value: str) -> bool:
         """Tell whether a field's value fits."""
         if self.operator in ("=", "!="):
-            hit = any(pattern.matches(value) for pattern in self.values)
-            return hit if self.operator == "=" else not hit
+            # one filter is held against every row of a listing
+            for pattern in self.values:
+                if pattern.matches(value):
+                    return self.operator == "="
+            return self.operator == "!="
         wanted = self.values[0].text
         if not value:
             return False
@@ -173,6 +176,11 @@ class Step:
     def exact(self) -> bool:
         """Whether the step names one element and nothing has to be asked to know which."""
         return self.pattern.exact and not self.filters
+
+    @property
+    def anything(self) -> bool:
+        """Whether the step selects every element of its level."""
+        return self.pattern.anything and not self.filters
 
     @property
     def timestamp(self) -> str:

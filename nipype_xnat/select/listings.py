@@ -8,11 +8,15 @@ of a file names its owner (FileList).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from sys import intern
+from typing import Any
 
 from ..address import Address
 from ..errors import UnreadableAnswer
-from ..records import Record
+from ..records import Header, Record
 from ..tables import Row, rows
+from ..tables import columns as columns_of
 from ..transport import Request, Transport
 
 __all__ = ["LABELS", "SCAN", "SESSION", "Listings", "file_record", "owner_of"]
@@ -108,21 +112,16 @@ class Listings:
         elif project is None:
             xsi_type = xsi_type or SESSION
         address = address.ask(xsiType=xsi_type, columns=_columns(*wanted)).ask(only)
-        for row in self.table(address):
-            values = _lower(row)
-            yield Record(
-                project=project or row.get("project", ""),
-                subject_id=row.get("subject_ID", ""),
-                subject_label=row.get("subject_label", ""),
-                experiment_id=row.get("ID", "") or row.get("session_ID", ""),
-                experiment_label=row.get("label", ""),
-                xsi_type=row.get("xsiType", ""),
-                date=row.get("date", ""),
-                scan_id=values.get(f"{SCAN}/ID".lower(), ""),
-                scan_type=values.get(f"{SCAN}/type".lower(), ""),
-                resource_label=values.get(LABELS, ""),
-                fields=tuple(row.items()),
-            )
+        request = Request("GET", address.ask(format="csv"), expect="csv")
+        for row in columns_of(self.transport.send(request)):
+            values: dict[str, Any] = {
+                name: row.cells[place] for name, place in _places(row.header, len(row.cells))
+            }
+            values["fields"] = row
+            values["experiment_id"] = values.get("experiment_id") or row.value("session_ID")
+            if project is not None:
+                values["project"] = project
+            yield Record.of(values)
 
     def scans(self, session: Record, columns: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the scans of one session."""
@@ -194,8 +193,11 @@ class Listings:
 
     def _own_files(self, owner: Record, address: Address) -> Iterator[Record]:
         for row in self.table(address, "json"):
-            if "URI" not in row or _is_below(owner, owner_of(row["URI"])):
-                yield file_record(owner, row)
+            named = owner_of(row["URI"]) if "URI" in row else None
+            if named is None:
+                yield file_record(owner, row, row.get("Name", ""))
+            elif _is_below(owner, named):
+                yield file_record(owner, row, named["path"])
 
     def site_assessors(self, project: str, columns: Sequence[str] = ()) -> Iterator[Record]:
         """Yield the assessors that a project owns, each with the id of its session."""
@@ -255,25 +257,25 @@ def owner_of(uri: str) -> dict[str, str]:
     if not separator or "resources" not in parts:
         raise UnreadableAnswer(f"{uri!r} in a file listing is not the address of a file")
     values = {"path": path}
-    position = 0
-    names = {
-        "projects": "project",
-        "subjects": "subject_id",
-        "experiments": "experiment_id",
-        "scans": "scan_id",
-        "assessors": "assessor_id",
-        "reconstructions": "reconstruction_id",
-        "resources": "resource_id",
-    }
-    while position < len(parts):
-        word = parts[position]
+    words = iter(parts)
+    for word in words:
         if word in ("in", "out"):
             values["direction"] = word
-        elif word in names and position + 1 < len(parts):
-            position += 1
-            values[names[word]] = parts[position]
-        position += 1
+        elif word in _OWNERS and (name := next(words, None)) is not None:
+            values[_OWNERS[word]] = name
     return values
+
+
+# what stands before an id in the URI of a file
+_OWNERS = {
+    "projects": "project",
+    "subjects": "subject_id",
+    "experiments": "experiment_id",
+    "scans": "scan_id",
+    "assessors": "assessor_id",
+    "reconstructions": "reconstruction_id",
+    "resources": "resource_id",
+}
 
 
 def _category(owner: Record) -> tuple[str, str]:
@@ -297,17 +299,19 @@ def _is_below(owner: Record, found: Mapping[str, str]) -> bool:
     )
 
 
-def file_record(owner: Record, row: Row) -> Record:
-    """Make a file's record of its owner's and of a row of a file listing."""
+def file_record(owner: Record, row: Row, path: str) -> Record:
+    """Make a file's record of its owner's, of a row of a file listing, and of its path."""
+    size = row.get("Size", "")
     return owner.with_values(
         resource_id=row.get("cat_ID", "") or owner.resource_id,
-        resource_label=row.get("collection", "") or owner.resource_label,
-        path=owner_of(row["URI"])["path"] if "URI" in row else row.get("Name", ""),
-        size=int(row["Size"]) if row.get("Size", "").isdigit() else None,
+        # words that many files share are kept once
+        resource_label=intern(row.get("collection", "") or owner.resource_label),
+        path=path,
+        size=int(size) if size.isdigit() else None,
         digest=row.get("digest", "").lower(),
-        format=row.get("file_format", ""),
-        content=row.get("file_content", ""),
-        tags=row.get("file_tags", ""),
+        format=intern(row.get("file_format", "")),
+        content=intern(row.get("file_content", "")),
+        tags=intern(row.get("file_tags", "")),
         fields=(("Name", row.get("Name", "")),),
     )
 
@@ -321,5 +325,27 @@ def _columns(*names: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
-def _lower(row: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in row.items()}
+# what the columns of a listing of experiments, some joined with scans, say of a record
+_OF_COLUMNS = {
+    "project": "project",
+    "subject_id": "subject_id",
+    "subject_label": "subject_label",
+    "id": "experiment_id",
+    "label": "experiment_label",
+    "xsitype": "xsi_type",
+    "date": "date",
+    f"{SCAN}/ID".lower(): "scan_id",
+    f"{SCAN}/type".lower(): "scan_type",
+    LABELS: "resource_label",
+}
+
+
+@lru_cache(maxsize=16)
+def _places(header: Header, cells: int) -> tuple[tuple[str, int], ...]:
+    """Return which value of a record stands where in a row."""
+    found = {
+        name: place
+        for column, name in _OF_COLUMNS.items()
+        if (place := header.places.get(column, cells)) < cells
+    }
+    return tuple(found.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import BadRequest, UsageError
 from ..levels import RESOURCE_LEVELS
@@ -20,6 +20,7 @@ __all__ = [
     "named",
     "order",
     "scan_order",
+    "session_order",
 ]
 
 
@@ -66,19 +67,20 @@ def exact_filter(step: Step, field: str) -> str | None:
     return None
 
 
-def _names(level: str, record: Record) -> tuple[str, ...]:
-    """Return the names by which an element may be called in a path."""
-    names = {
-        "project": (record.project,),
-        "subject": (record.subject_id, record.subject_label),
-        "experiment": (record.experiment_id, record.experiment_label),
-        "scan": (record.scan_id,),
-        "assessor": (record.assessor_id, record.assessor_label),
-        "reconstruction": (record.reconstruction_id,),
-        "file": (record.path, record.path.rpartition("/")[2]),
-    }
-    return names.get(level, (record.resource_id, record.resource_label))
-
+# by which names an element may be called in a path
+_NAMES: dict[str, Callable[[Record], tuple[str, ...]]] = {
+    "project": lambda record: (record.project,),
+    "subject": lambda record: (record.subject_id, record.subject_label),
+    "experiment": lambda record: (record.experiment_id, record.experiment_label),
+    "scan": lambda record: (record.scan_id,),
+    "assessor": lambda record: (record.assessor_id, record.assessor_label),
+    "reconstruction": lambda record: (record.reconstruction_id,),
+    "file": lambda record: (record.path, record.path.rpartition("/")[2]),
+    **{
+        level: lambda record: (record.resource_id, record.resource_label)
+        for level in RESOURCE_LEVELS
+    },
+}
 
 _OWN_FIELDS = {
     "scan": {"ID": "scan_id", "type": "scan_type"},
@@ -167,14 +169,17 @@ def criteria_level(path: Path, level: str) -> str:
 
 def is_called(step: Step, record: Record) -> bool:
     """Tell whether an element has a name that a step gives."""
-    return step.pattern.matches(*_names(step.level, record))
+    return step.pattern.anything or step.pattern.matches(*_NAMES[step.level](record))
 
 
 def accepts(step: Step, record: Record) -> bool:
     """Tell whether a step selects the element that a record describes."""
-    return is_called(step, record) and all(
-        condition.accepts(_value(step.level, record, condition.field)) for condition in step.filters
-    )
+    if not is_called(step, record):
+        return False
+    for condition in step.filters:
+        if not condition.accepts(_value(step.level, record, condition.field)):
+            return False
+    return True
 
 
 def matching(records: Iterable[Record], step: Step) -> Iterator[Record]:
@@ -182,17 +187,19 @@ def matching(records: Iterable[Record], step: Step) -> Iterator[Record]:
     return (record for record in records if accepts(step, record))
 
 
-def order(record: Record) -> tuple[str, ...]:
-    """Sort key: by project, subject, session, scan, resource and path."""
+def session_order(record: Record) -> tuple[str, ...]:
+    """Sort key: by project, subject and session."""
     return (
         record.project,
         record.subject_label,
         record.experiment_label,
         record.experiment_id,
-        *scan_order(record),
-        record.resource_label,
-        record.path,
     )
+
+
+def order(record: Record) -> tuple[str, ...]:
+    """Sort key: by project, subject, session, scan, resource and path."""
+    return (*session_order(record), *scan_order(record), record.resource_label, record.path)
 
 
 def scan_order(record: Record) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from ..address import is_addressable, is_identifier
 from ..errors import AnswerError, BadRequest, CannotReachServer, NotFound, ServerBroken
@@ -30,6 +30,7 @@ from .matching import (
     named,
     order,
     scan_order,
+    session_order,
 )
 from .parallel import in_parallel
 
@@ -267,6 +268,8 @@ class Plan:
                 with_resources=with_resources,
                 only=only,
             )
+            if scan is not None:
+                joined = _with_scans_of(joined, scan)
             return self._with_labels_of(project, joined)
 
         try:
@@ -283,6 +286,12 @@ class Plan:
         subjects: frozenset[str] | None = None
         if subject is not None and subject.filters and project is not None:
             subjects = frozenset(record.subject_id for record in self._subjects(project, subject))
+        if (
+            step.anything
+            and self.allowed is None
+            and (subject is None or subject.anything or subject.exact)
+        ):
+            return iter(sorted(found, key=session_order))
         kept = (
             record
             for record in found
@@ -295,7 +304,7 @@ class Plan:
                 or subject.pattern.matches(record.subject_label, record.subject_id)
             )
         )
-        return iter(sorted(kept, key=order))
+        return iter(sorted(kept, key=session_order))
 
     def _with_labels_of(self, project: str | None, found: Iterable[Record]) -> list[Record]:
         """Give shared subjects the labels that they have in this project.
@@ -361,6 +370,8 @@ class Plan:
                     self._experiments(name, subject, experiment, scan, with_resources)
                 )
             except (ServerBroken, BadRequest) as error:
+                if error.status is None:
+                    raise  # a filter was refused here, not by the server
                 log.warning(
                     "the server refuses scans joined to experiments (%s): asking session by "
                     "session",
@@ -376,24 +387,23 @@ class Plan:
 
     def _fold(self, joined: list[Record], scan: Step, with_resources: bool) -> Iterator[Holder]:
         """Fold the rows of a join into one holder a scan."""
-        for _, rows_of_session in groupby(joined, key=lambda record: record.experiment_id):
-            session = list(rows_of_session)
-            any_scan = False
-            keyed = sorted((r for r in session if r.scan_id), key=scan_order)
-            for _, rows_of_scan in groupby(keyed, key=lambda record: record.scan_id):
-                rows = list(rows_of_scan)
-                if not accepts(scan, rows[0]):
-                    continue
-                any_scan = True
-                labels = tuple(dict.fromkeys(row.resource_label for row in rows))
+        for _, rows_of_session in groupby(_taken(joined), key=lambda record: record.experiment_id):
+            any_row = next(rows_of_session)
+            scans: dict[str, list[Record]] = {}
+            for row in chain((any_row,), rows_of_session):
+                if row.scan_id:
+                    scans.setdefault(row.scan_id, []).append(row)
+            for rows in sorted(scans.values(), key=lambda rows: scan_order(rows[0])):
+                labels = sorted({row.resource_label for row in rows})
                 # a server may leave the column out, or a resource may have no label
-                known = with_resources and LABELS in rows[0].column_names and "" not in labels[1:]
+                known = with_resources and LABELS in rows[0].column_names
+                known = known and (labels[0] != "" or len(labels) == 1)
                 yield Holder(
                     rows[0].with_values(resource_label=""),
                     tuple(label for label in labels if label) if known else None,
                 )
-            if not any_scan:
-                self._on_empty(bare(session[0]), f"no scan matches {scan}")
+            if not scans:
+                self._on_empty(bare(any_row), f"no scan matches {scan}")
 
     def _holders_one_by_one(
         self, project: str | None, subject: Step | None, experiment: Step, scan: Step
@@ -414,10 +424,9 @@ class Plan:
             yield from self._resources_of(owners, [resource, step])
             return
         by_type = scan.pattern.anything and any(c.field == "type" for c in scan.filters)
-        every = scan.pattern.anything and not scan.filters
 
         def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
-            if every:
+            if scan.anything:
                 return ["scans", ALL]
             # types are the same in all sessions where ids may differ, and pick only what is meant
             types = {holder.record.scan_type for session in batch for holder in session}
@@ -472,10 +481,12 @@ class Plan:
         direction = direction_of(resource)
         holders = (Holder(record.with_values(direction=direction)) for record in owners)
 
-        every = step.pattern.anything and not step.filters
-
         def inside(batch: Sequence[Sequence[Holder]]) -> list[str]:
-            ids = [ALL] if every else {h.record.assessor_id for session in batch for h in session}
+            ids = (
+                [ALL]
+                if step.anything
+                else {h.record.assessor_id for session in batch for h in session}
+            )
             return ["assessors", ",".join(sorted(ids)), *([direction] if direction else [])]
 
         yield from self._files_by_session(holders, inside, resource, below[2])
@@ -553,6 +564,24 @@ class Plan:
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")
         return "\n".join(lines)
+
+
+def _with_scans_of(joined: Iterable[Record], scan: Step) -> Iterator[Record]:
+    """Yield the rows with a scan that a step selects, and one without a scan for other sessions."""
+    seen: set[str] = set()
+    for record in joined:
+        if record.scan_id and accepts(scan, record):
+            yield record
+        elif record.experiment_id not in seen:
+            yield record.with_values(scan_id="", scan_type="", resource_label="")
+        seen.add(record.experiment_id)
+
+
+def _taken(records: list[Record]) -> Iterator[Record]:
+    """Yield records, each of which is forgotten then: of a long table there is no second copy."""
+    records.reverse()
+    while records:
+        yield records.pop()
 
 
 def _seen_first(holders: Iterable[Holder], again: list[Holder]) -> Iterator[list[Holder]]:
