@@ -237,23 +237,19 @@ def unpack(blobs: Blobs, name: str, source: Readable, path: str) -> list[tuple[s
         The path for what turns out to be no archive.
     """
     if name.endswith((*_ZIPS, *_TARS, *_PACKED_TARS)):
-        holder = blobs.add(source)
         added: list[tuple[str, Blob]] = []
         try:
-            with blobs.open(holder.name) as stream:
+            with blobs.passing(source) as stream, blobs.together() as add:
                 read = _from_zip if name.endswith(_ZIPS) else _from_tar
                 for member, content in read(stream):
-                    if _ignored(member):
-                        continue
-                    added.append((clean_path(member), blobs.add(content)))
+                    if not _ignored(member):
+                        added.append((clean_path(member), add(content, None)))
         except BaseException as error:
             for _, blob in added:
                 blobs.drop(blob.name)
             if isinstance(error, _UNREADABLE):
                 raise Broken(f"{name} cannot be read: {error}") from error
             raise
-        finally:
-            blobs.drop(holder.name)
         return added
     if name.endswith(".gz"):
         try:

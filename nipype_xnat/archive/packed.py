@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from gzip import GzipFile
 from tarfile import TarError
 from tarfile import open as open_tar
@@ -17,6 +17,7 @@ _ZIP, _GZIP, _TAR, _DICOM = b"PK", b"\x1f\x8b", b"ustar", b"DICM"
 _TAR_AT, _DICOM_AT = 257, 128
 _DEPTH = 4
 Member = tuple[str, Blob]
+Add = Callable[[Readable, "int | None"], Blob]
 
 
 def kind(stream: BinaryIO) -> str:
@@ -53,7 +54,8 @@ def members(blobs: Blobs, name: str, source: Readable) -> list[Member]:
     """
     found: list[Member] = []
     try:
-        _take(blobs, name, source, 0, found)
+        with blobs.together() as add:
+            _take(blobs, add, name, source, 0, found)
     except BaseException as error:
         for _, blob in found:
             blobs.drop(blob.name)
@@ -63,8 +65,10 @@ def members(blobs: Blobs, name: str, source: Readable) -> list[Member]:
     return found
 
 
-def _take(blobs: Blobs, name: str, source: Readable, depth: int, found: list[Member]) -> None:
-    blob = blobs.add(source)
+def _take(
+    blobs: Blobs, add: Add, name: str, source: Readable, depth: int, found: list[Member]
+) -> None:
+    blob = add(source, None)
     try:
         with blobs.open(blob.name) as stream:
             what = kind(stream)
@@ -73,7 +77,7 @@ def _take(blobs: Blobs, name: str, source: Readable, depth: int, found: list[Mem
                 return
             read = _zip if what == "zip" else _tar
             for inner, content in read(stream):
-                _take(blobs, inner, content, depth + 1, found)
+                _take(blobs, add, inner, content, depth + 1, found)
     except BaseException:
         if not found or found[-1][1] is not blob:
             blobs.drop(blob.name)

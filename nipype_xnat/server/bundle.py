@@ -205,7 +205,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(self) -> None:
         self.held: list[bytes] = []
-        self._at = 0
+        self._at = self._taken = 0
 
     def writable(self) -> bool:
         return True
@@ -222,9 +222,11 @@ class _Sink(io.RawIOBase):
     def seekable(self) -> bool:
         return False
 
-    def take(self) -> Iterator[bytes]:
-        held, self.held = self.held, []
-        yield from held
+    def take(self, least: int = CHUNK) -> Iterator[bytes]:
+        """Give what was written, once it is so much."""
+        if self._at - self._taken >= least:
+            held, self.held, self._taken = self.held, [], self._at
+            yield b"".join(held)
 
 
 def zipped(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
@@ -245,7 +247,7 @@ def zipped(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
                     entry.write(chunk)
                     yield from sink.take()
             yield from sink.take()
-    yield from sink.take()
+    yield from sink.take(1)
 
 
 def _piped(named: Named, blobs: Blobs, mode: str) -> Iterator[bytes]:
@@ -266,7 +268,7 @@ def _piped(named: Named, blobs: Blobs, mode: str) -> Iterator[bytes]:
 
     def fill() -> None:
         try:
-            with tarfile.open(fileobj=Pipe(), mode=mode) as target:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=Pipe(), mode=mode, bufsize=CHUNK) as target:  # type: ignore[call-overload]
                 for name, file in named:
                     info = tarfile.TarInfo(name)
                     info.size, info.mtime = file.size, int(file.modified)

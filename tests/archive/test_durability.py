@@ -1,10 +1,14 @@
 """Restarts, kills, races, large files, hostile names."""
 
 import concurrent.futures
+import hashlib
+import io
+import os
 import signal
 import subprocess
 import sys
 import threading
+import zipfile
 
 import pytest
 import requests
@@ -224,3 +228,36 @@ def test_an_upload_that_ends_early_is_refused_and_leaves_nothing(xnat_archive, f
     assert b" 200 " not in answer.split(b"\r\n")[0]
     rows = fill.call("GET", "/data/projects/P/resources/R/files?format=json").json()
     assert rows["ResultSet"]["Result"] == []
+
+
+def test_the_contents_of_an_archive_file_are_forced_to_disk_before_it_is_answered(
+    tmp_path, log_in, monkeypatch
+):
+    forced = set()
+    fsync = os.fsync
+
+    def forcing(handle):
+        fsync(handle)
+        forced.add(os.fstat(handle).st_ino)
+
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as bundle:
+        for number in range(30):
+            bundle.writestr(f"{number}.txt", f"content {number}")
+        bundle.writestr("large.bin", bytes(3 << 20))
+    with Archive(tmp_path / "durable") as archive, archive.running() as url:
+        http = log_in(url)
+        http.put(url + "/data/projects/P").raise_for_status()
+        monkeypatch.setattr(os, "fsync", forcing)
+        files = f"{url}/data/projects/P/resources/R/files"
+        http.put(f"{files}/all.zip?extract=true&inbody=true", data=body.getvalue())
+        contents = [path for path in (archive.root / "files").rglob("*") if path.is_file()]
+        assert len(contents) == 31
+        assert forced >= {path.stat().st_ino for path in contents}
+        assert forced >= {path.parent.stat().st_ino for path in contents}
+        assert not list((archive.root / "incoming").iterdir())
+        digests = {
+            row["Name"]: row["digest"] for row in http.get(files).json()["ResultSet"]["Result"]
+        }
+        assert digests["large.bin"] == hashlib.md5(bytes(3 << 20)).hexdigest()
+        assert digests["7.txt"] == hashlib.md5(b"content 7").hexdigest()

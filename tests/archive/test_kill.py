@@ -200,11 +200,11 @@ def test_a_content_is_on_disk_before_a_row_speaks_of_it(tmp_path, monkeypatch):
         order.clear()
         path = url + "/data/projects/P/resources/R/files/a.txt?inbody=true"
         http.put(path, data=b"a").raise_for_status()
-        # what was forced to disk: the bytes, the folder's own name, the name in the folder
+        # what was forced to disk: the folder's own name, the bytes, their name in the folder
         steps = [step for step in order if step != "commit"]
-        assert steps[0] == ("sync", "incoming", False)
-        assert steps[1] == ("sync", "files", True)
-        assert steps[2:] == [("rename", "files", False), ("sync", "files", True)]
+        assert steps[0] == ("sync", "files", True)
+        assert steps[1] == ("rename", "files", False)
+        assert steps[2:] == [("sync", "files", False), ("sync", "files", True)]
         # readers commit too; the last commit is the one of the row
         assert order[-1] == "commit"
     with sqlite3.connect(tmp_path / "archive.sqlite") as plain:

@@ -1,9 +1,9 @@
 """File contents, under names that the archive makes itself.
 
 No name that a client sends ever reaches the file system, so nothing outside the folder
-can be touched. A content is written to a temporary name, forced to disk, and renamed;
-only then may the database speak of it. What a crash leaves behind is nameless and is
-swept at the next start.
+can be touched. A content is written to a temporary name, renamed, and forced to disk, its
+name too; only then may the database speak of it. What a crash leaves behind is spoken of
+by no row and is swept at the next start.
 
 What somebody may still be reading is not removed before they are done: an answer may name
 contents long before it comes to open them.
@@ -19,15 +19,19 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from nipype_xnat.archive.errors import ReadOnly
 
 CHUNK = 1 << 20
+#: contents that are forced to disk at the same time
+_SYNCING = 8
 
 
 class Readable(Protocol):
@@ -66,6 +70,8 @@ class Blobs:
         self._incoming = root / "incoming"
         self._durable = durable
         self._read_only = read_only
+        #: folders of contents that are there
+        self._folders: set[str] = set()
         self._lock = threading.Lock()
         #: who reads, in the order of coming, and what waits until those have gone who came before
         self._readers: set[int] = set()
@@ -77,7 +83,7 @@ class Blobs:
             for leftover in self._incoming.iterdir():
                 leftover.unlink(missing_ok=True)
             if durable:
-                _sync_folder(root)
+                _sync(root)
 
     def path(self, name: str) -> Path:
         """Say where the content of that name lies."""
@@ -93,35 +99,71 @@ class Blobs:
 
     def add(self, source: Readable, limit: int | None = None) -> Blob:
         """Store what can be read from `source`, at most `limit` bytes."""
+        with self.together() as add:
+            return add(source, limit)
+
+    @contextmanager
+    def together(self) -> Iterator[Callable[[Readable, int | None], Blob]]:
+        """Give a way to store many contents, as :meth:`add` does with one.
+
+        They are forced to disk at the end, all at once: that takes a disk little longer than one
+        of them.
+        """
+        written: list[str] = []
+
+        def add(source: Readable, limit: int | None = None) -> Blob:
+            temporary = self.temporary()
+            try:
+                with open(temporary, "wb") as sink:
+                    size, digest = _copied(source, sink, limit)
+                name = temporary.name
+                temporary.replace(self._place(name))
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            written.append(name)
+            return Blob(name, size, digest, time.time())
+
+        yield add
+        if self._durable and written:
+            self._settle(written)
+
+    @contextmanager
+    def passing(self, source: Readable) -> Iterator[BinaryIO]:
+        """Give a file with what can be read from `source`; it is removed at the end."""
         temporary = self.temporary()
-        name = temporary.name
-        digest = hashlib.md5(usedforsecurity=False)
-        size = 0
         try:
-            with open(temporary, "wb") as sink:
-                while limit is None or size < limit:
-                    wanted = CHUNK if limit is None else min(CHUNK, limit - size)
-                    chunk = source.read(wanted)
-                    if not chunk:
-                        break
-                    digest.update(chunk)
-                    size += len(chunk)
-                    sink.write(chunk)
-                if self._durable:
-                    sink.flush()
-                    os.fsync(sink.fileno())
-            target = self.path(name)
-            if not target.parent.exists():
-                target.parent.mkdir(exist_ok=True)
-                if self._durable:
-                    _sync_folder(self._files)
-            temporary.replace(target)
-            if self._durable:
-                _sync_folder(target.parent)
-        except BaseException:
+            with open(temporary, "w+b") as stream:
+                shutil.copyfileobj(source, stream, CHUNK)
+                stream.seek(0)
+                yield stream
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
-        return Blob(name, size, digest.hexdigest(), time.time())
+
+    def _place(self, name: str) -> str:
+        """Say where a content is to lie; the folder is made."""
+        folder = self._files / name[:2]
+        if name[:2] not in self._folders:
+            folder.mkdir(exist_ok=True)
+            if self._durable:
+                _sync(self._files)
+            self._folders.add(name[:2])
+        return f"{folder}/{name}"
+
+    def _settle(self, names: Sequence[str]) -> None:
+        """Force contents to disk, and their names."""
+        contents = [self.path(name) for name in names]
+        folders = list(dict.fromkeys(path.parent for path in contents))
+        if len(names) == 1:
+            _sync(contents[0])
+            _sync(folders[0])
+            return
+        # a file system writes down together what several wait for at the same time
+        with ThreadPoolExecutor(min(_SYNCING, len(names))) as several:
+            for _ in several.map(_sync, contents):
+                pass
+            for _ in several.map(_sync, folders):
+                pass
 
     def hold(self) -> Callable[[], None]:
         """Keep all contents for somebody who reads, until what is returned is called."""
@@ -173,6 +215,7 @@ class Blobs:
         for folder in (self._files, self._incoming):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
+        self._folders.clear()
 
     def temporary(self) -> Path:
         """Give a fresh name for something on its way.
@@ -190,8 +233,39 @@ class Blobs:
             raise ReadOnly
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _copied(source: Readable, sink: IO[bytes], limit: int | None) -> tuple[int, str]:
+    """Copy, and return the size and the MD5 of what was copied."""
+    digest = hashlib.md5(usedforsecurity=False)
+    size = 0
+
+    def read() -> bytes:
+        return source.read(CHUNK if limit is None else min(CHUNK, limit - size))
+
+    chunk = read()
+    if len(chunk) < CHUNK:
+        while chunk:
+            size += len(chunk)
+            digest.update(chunk)
+            sink.write(chunk)
+            chunk = read()
+        return size, digest.hexdigest()
+    # what is large is hashed beside: that takes longer than to receive and to write it
+    with ThreadPoolExecutor(1) as beside:
+        while chunk:
+            size += len(chunk)
+            hashed = beside.submit(digest.update, chunk)
+            sink.write(chunk)
+            chunk = read()
+            hashed.result()
+    return size, digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to disk; what is gone meanwhile needs none of it."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(handle)
     finally:
