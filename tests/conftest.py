@@ -12,6 +12,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from support.filler import Filler
+from support.snapshot import Snapshot
 
 # the same examples each time, so that a change is not blamed for what it did not do; new ones are
 # sought by: pytest tests --hypothesis-profile=wide
@@ -79,6 +80,35 @@ def once(tmp_path_factory, worker_id):
 def fill(xnat_archive):
     """A hand to fill the test's own archive."""
     return Filler(xnat_archive.url)
+
+
+@pytest.fixture(scope="session")
+def _snapshots(tmp_path_factory):
+    """Return what an archive holds that a function has filled, which is done once."""
+    from nipype_xnat.archive import Archive, Site
+
+    made = {}
+
+    def snapshot(filling):
+        if filling not in made:
+            folder = tmp_path_factory.mktemp("filled")
+            with Archive(folder, Site(durable=False)) as archive, archive.running() as url:
+                filling(Filler(url))
+                made[filling] = Snapshot(archive)
+        return made[filling]
+
+    return snapshot
+
+
+@pytest.fixture
+def hold(xnat_archive, _snapshots):
+    """Let the test's own archive hold what a function fills, and forget what it was asked."""
+
+    def hold(filling):
+        _snapshots(filling).put_into(xnat_archive.archive)
+        xnat_archive.requests.clear()
+
+    return hold
 
 
 @pytest.fixture

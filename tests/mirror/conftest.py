@@ -3,10 +3,7 @@
 import pytest
 
 from nipype_xnat import Interface
-from nipype_xnat.archive import Archive, Site
 from nipype_xnat.mirror import Wanted, pull
-from support.filler import Filler
-from support.snapshot import Snapshot
 
 
 def fill_archive(fill):
@@ -38,20 +35,10 @@ def fill_archive(fill):
     fill.file(f"{one}/resources/NOTES/files/n.txt", b"note", tags="a,b")
 
 
-@pytest.fixture(scope="session")
-def two_projects(tmp_path_factory):
-    """What a server holds that was filled with the projects P and Q."""
-    root = tmp_path_factory.mktemp("two-projects")
-    with Archive(root, Site(durable=False)) as archive, archive.running() as url:
-        fill_archive(Filler(url))
-        return Snapshot(archive)
-
-
 @pytest.fixture
-def filled(two_projects, xnat_archive):
+def filled(hold, xnat_archive):
     """A server that holds the projects P and Q."""
-    two_projects.put_into(xnat_archive.archive)
-    xnat_archive.requests.clear()
+    hold(fill_archive)
     return xnat_archive
 
 

@@ -53,9 +53,9 @@ def state(archive):
 
 
 @pytest.fixture
-def filled(fill, xnat_archive):
+def filled(hold, xnat_archive):
     """A server that holds the cohort."""
-    fill_cohort(fill)
+    hold(fill_cohort)
     return xnat_archive
 
 

@@ -5,9 +5,8 @@ import pytest
 from support.demo_site import put_program
 
 
-@pytest.fixture
-def cohort(fill):
-    """Four sessions with a T1w and a T2w each; sub3 has no T1w."""
+def fill_cohort(fill):
+    """Make four sessions with a T1w and a T2w each; sub3 has no T1w."""
     fill.put("/data/projects/P")
     for number in range(4):
         scans = {
@@ -25,6 +24,12 @@ def cohort(fill):
         }
         fill.session("P", f"sub{number}", f"sub{number}_MR1", scans, date="2020-05-01")
         fill.put(f"/data/projects/P/subjects/sub{number}", yob=str(1930 + number))
+
+
+@pytest.fixture
+def cohort(hold):
+    """Four sessions with a T1w and a T2w each; sub3 has no T1w."""
+    hold(fill_cohort)
     return "P"
 
 
@@ -49,9 +54,14 @@ def programs(tmp_path, monkeypatch):
     return programs
 
 
-@pytest.fixture
-def session(fill):
-    """One session with one T1w."""
+def fill_session(fill):
+    """Make one session with one T1w."""
     fill.put("/data/projects/P")
     fill.session("P", "sub0", "sub0_MR1", {"1": ("T1w", {"NIFTI": {"t1.nii": b"T1 of sub0"}})})
+
+
+@pytest.fixture
+def session(hold):
+    """One session with one T1w."""
+    hold(fill_session)
     return "P"
