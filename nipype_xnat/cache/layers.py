@@ -11,13 +11,15 @@ import os
 import stat
 from pathlib import Path
 
-from .hashing import md5_of
+from .hashing import md5_of, new_md5
 from .policy import Trust, after_hash, at_first_sight
 from .stamp import carries_stamp
 
 __all__ = ["glance", "linkable", "object_in", "right_in_layer"]
 
 log = logging.getLogger("nipype_xnat.cache")
+
+_MD5_OF_NOTHING = new_md5().hexdigest()
 
 _read: dict[tuple[str, int, int, int], bool] = {}
 
@@ -36,9 +38,14 @@ def glance(path: Path, digest: str, size: int | None) -> tuple[Trust, os.stat_re
     except OSError as error:
         log.warning("cannot read %s in the cache, as if it were not there: %s", path, error)
         return None
+    if size is None:
+        # what a power cut emptied does not count where nobody knows its size
+        fits = status.st_size > 0 or digest == _MD5_OF_NOTHING
+    else:
+        fits = status.st_size == size
     trust = at_first_sight(
         regular=stat.S_ISREG(status.st_mode),
-        size=size is None or status.st_size == size,
+        size=fits,
         stamp=carries_stamp(status.st_mtime_ns, digest),
     )
     return trust, status

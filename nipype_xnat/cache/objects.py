@@ -31,6 +31,9 @@ log = logging.getLogger("nipype_xnat.cache")
 
 _LAYOUT = "1"
 _TRIES = 4
+# bytes of a file that need not outlive a power cut: what it leaves shorter than the listing says is
+# noticed by its size and fetched again, while many small files that all wait for the disk are slow
+_SOON_AGAIN = 1 << 20
 
 
 class Objects:
@@ -233,7 +236,11 @@ class Objects:
         target = self._object(digest)
         with self._troubles():
             try:
-                partial.seal(0o444, stamp_of(digest, time.time_ns()))
+                partial.seal(
+                    0o444,
+                    stamp_of(digest, time.time_ns()),
+                    durable=partial.size > _SOON_AGAIN,
+                )
                 self._give_name(partial.path, target, digest, partial.size)
             except FileNotFoundError:
                 # where locks lie, another process published the same and cleared ours away
@@ -265,7 +272,7 @@ class Objects:
                     source.rename(target)
                 return
             else:
-                # the bytes are on the disk; a name that a power cut takes away is fetched again
+                # a name that a power cut takes away is fetched again
                 return
         raise CacheError(
             f"a wrong file is in the way and cannot be set aside: {target}",

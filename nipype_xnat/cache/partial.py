@@ -78,10 +78,13 @@ class Partial:
         self.modified = ""
         self.adopted = False
 
-    def seal(self, mode: int | None = None, mtime_ns: int | None = None) -> None:
+    def seal(
+        self, mode: int | None = None, mtime_ns: int | None = None, *, durable: bool = True
+    ) -> None:
         """Bring all bytes to the disk and close; set permissions and modification time."""
         self._stream.flush()
-        os.fsync(self._stream.fileno())
+        if durable:
+            os.fsync(self._stream.fileno())
         self._stream.close()
         if mtime_ns is not None:
             os.utime(self.path, ns=(mtime_ns, mtime_ns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -89,15 +90,15 @@ class Names:
         """Remember what is new for later calls and other processes."""
         told = [resource for resource in self._resources.values() if resource.new]
         if len(told) < _WRITERS:
-            for resource in told:
-                self._note(resource)
+            self._note(told)
             return
         # a file each: several at once, because a busy disk makes each wait
         with ThreadPoolExecutor(_WRITERS, "nipype_xnat-notes") as pool:
-            list(pool.map(self._note, told))
+            list(pool.map(self._note, (told[first::_WRITERS] for first in range(_WRITERS))))
 
-    def _note(self, resource: _Resource) -> None:
-        self._cache.name(resource.new, *self._keys(resource.record))
+    def _note(self, told: Iterable[_Resource]) -> None:
+        for resource in told:
+            self._cache.name(resource.new, *self._keys(resource.record))
 
     def _resource(self, record: Record) -> _Resource:
         name = name_of_resource(record)

@@ -83,6 +83,18 @@ def test_edited_file_is_set_aside_and_counts_as_a_miss(cache):
     assert cache.find(digest, 5) == path
 
 
+def test_emptied_file_is_set_aside_where_nobody_knows_its_size(cache):
+    """As a power cut may leave it: the name and the stamp, and no bytes."""
+    digest, path = add(cache, b"brain")
+    stamp = path.stat().st_mtime_ns
+    change(path, b"")
+    os.utime(path, ns=(stamp, stamp))
+    assert cache.find(digest) is None and cache.glance(digest) is None
+    assert len(aside(cache)) == 1
+    empty, place = add(cache, b"")
+    assert cache.find(empty) == cache.find(empty, 0) == place
+
+
 def test_cut_file_is_set_aside_although_its_stamp_is_right(cache):
     digest, path = add(cache, b"brain")
     stamp = path.stat().st_mtime_ns
