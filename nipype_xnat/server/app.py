@@ -72,6 +72,9 @@ class Application:
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer one request."""
+        known = self._again(environ, start_response)
+        if known is not None:
+            return known
         request = Request(environ)
         if request.method not in {"GET", "HEAD"}:
             changed = self._answer(request, environ)
@@ -94,6 +97,22 @@ class Application:
         except BaseException:
             release()
             raise
+
+    def _again(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> list[bytes] | None:
+        """Answer what was answered before, if it still holds, by looking at very little."""
+        plain = environ["REQUEST_METHOD"] == "GET" and environ.get("CONTENT_LENGTH", "0") == "0"
+        if not plain or self.caller is not None or "REQUEST_URI" not in environ:
+            return None
+        session = login.session(self.sessions, environ)
+        known = self.kept.known(session.person, environ) if session is not None else None
+        if known is None:
+            return None
+        body, kind = known
+        said = [("Content-Type", kind), ("Vary", answers.VARY), ("Set-Cookie", self._expiry())]
+        start_response("200 OK", said)
+        return [body]
 
     def _answer(self, request: Request, environ: dict[str, Any]) -> Response:
         target = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or request.path)
@@ -168,12 +187,14 @@ class Application:
 
     def _stamp(self, call: Call, response: Response) -> None:
         if call.session is not None and self.sessions.alive(call.session):
-            timeout = int(self.sessions.rules.timeout * 1000)
-            response.headers.add(
-                "Set-Cookie",
-                f'SESSION_EXPIRATION_TIME="{int(time.time() * 1000)},{timeout}"; Version=1; Path='
-                f"{self.archive.site.context or '/'}",
-            )
+            response.headers.add("Set-Cookie", self._expiry())
+
+    def _expiry(self) -> str:
+        """Write the cookie that tells when a session will end."""
+        timeout = int(self.sessions.rules.timeout * 1000)
+        now = int(time.time() * 1000)
+        path = self.archive.site.context or "/"
+        return f'SESSION_EXPIRATION_TIME="{now},{timeout}"; Version=1; Path={path}'
 
 
 def _read_out(body: IO[bytes]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from werkzeug.wrappers import Response
 
+from nipype_xnat.archive.people import Person
 from nipype_xnat.archive.storage.database import Database
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call
@@ -36,13 +37,8 @@ class Kept:
         """Answer with what is kept, or with what is made, and keep it if it is a short table."""
         # read before the answer is made: what is changed meanwhile makes it old
         state = self._database.state
-        request = call.request
-        key = (call.person, call.path, request.query_string, request.environ.get("HTTP_ACCEPT"))
-        with self._lock:
-            if state != self._state:
-                self._held.clear()
-                self._state = state
-            found = self._held.get(key)
+        key = _key(call.person, call.request.environ)
+        found = self._look(key, state)
         if found is not None:
             body, kind = found
             return answers.Rows.of([body], kind)
@@ -57,6 +53,17 @@ class Kept:
                 self._keep(state, key, begin[0], response.headers["Content-Type"])
         return response
 
+    def known(self, person: Person, environ: Mapping[str, Any]) -> tuple[bytes, str] | None:
+        """Give the body and the content type that are kept for a plain GET, if any are."""
+        return self._look(_key(person, environ), self._database.state)
+
+    def _look(self, key: tuple[Any, ...], state: int) -> tuple[bytes, str] | None:
+        with self._lock:
+            if state != self._state:
+                self._held.clear()
+                self._state = state
+            return self._held.get(key)
+
     def _keep(self, state: int, key: tuple[Any, ...], body: Any, kind: str) -> None:
         with self._lock:
             if state == self._state:
@@ -65,13 +72,18 @@ class Kept:
                 self._held[key] = (body, kind)
 
 
+def _key(person: Person, environ: Mapping[str, Any]) -> tuple[Any, ...]:
+    # the address as it was sent: nothing has to be taken apart to find an answer again
+    return person, environ["REQUEST_URI"], environ.get("HTTP_ACCEPT")
+
+
 def kept(handler: Callable[[Call], Response]) -> Callable[[Call], Response]:
     """Let the tables of a handler be kept: they are made of the database and the question."""
 
     @functools.wraps(handler)
     def answer(call: Call) -> Response:
         plain = call.method == call.request.method == "GET" and not call.request.content_length
-        if call.kept is None or not plain:
+        if call.kept is None or not plain or "REQUEST_URI" not in call.request.environ:
             return handler(call)
         return call.kept.answer(call, handler)
 

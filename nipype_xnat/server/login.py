@@ -6,6 +6,8 @@ import re
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
@@ -16,6 +18,7 @@ from nipype_xnat.archive.people import GUEST, Person
 from nipype_xnat.archive.storage import schema as s
 from nipype_xnat.server import answers
 from nipype_xnat.server.call import Call
+from nipype_xnat.server.sessions import Session, Sessions
 
 _BROWSER = re.compile(r"MSIE|Mozilla|AppleWebKit|Opera", re.I)
 _OPEN = re.compile(r"^/xapi/siteConfig/buildInfo(/|$)|^/app/template/Login\.vm|^/style/|^/images/")
@@ -81,20 +84,21 @@ def _credentials(call: Call) -> tuple[str, str] | None:
     return (login, password) if colon else None
 
 
-def _cookie(header: str) -> str | None:
+def session(sessions: Sessions, environ: Mapping[str, Any]) -> Session | None:
+    """Give the session that a request names in its cookie, if it is alive."""
     # all cookies, decoded and put into a table, would be a fifth of a short answer's work
-    for part in header.split(";"):
+    for part in environ.get("HTTP_COOKIE", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == "JSESSIONID":
-            return value.strip('"')
+            return sessions.get(value.strip('"'))
     return None
 
 
 def identify(call: Call) -> Response | None:
     """Settle who is asking; a response is the refusal."""
-    session = call.sessions.get(_cookie(call.request.environ.get("HTTP_COOKIE", "")))
-    if session is not None:
-        call.session, call.person = session, session.person
+    found = session(call.sessions, call.request.environ)
+    if found is not None:
+        call.session, call.person = found, found.person
         return None
     credentials = _credentials(call)
     if credentials is not None:
