@@ -43,11 +43,12 @@ class Source:
 
     def __init__(self, name: str, content: Path | bytes) -> None:
         self.name = name
-        self.content = content if isinstance(content, bytes) else Path(content)
+        self.content = content if isinstance(content, (bytes, Path)) else Path(content)
         self._digest = ""
         self._streamed = False
         self._state: tuple[int, ...] = ()
         self._fresh = False
+        self._held: bytes | None = None
         self.size = 0
         self.look()
 
@@ -91,10 +92,21 @@ class Source:
         return bool(self._digest)
 
     def sent(self, digest: str) -> None:
-        """Take the digest of bytes that went out, if none was known before."""
+        """Take the digest of bytes that went out, or will, if none was known before."""
         if not self._digest:
             self._digest = digest
             self._streamed = True
+
+    def hold(self) -> None:
+        """Read it whole, and hold its bytes until they are opened."""
+        with self.open() as stream:
+            try:
+                data = stream.read(self.size)
+            except OSError as error:
+                raise _unreadable(self.content, error) from error
+        if len(data) == self.size:
+            self.sent(new_md5(data).hexdigest())
+            self._held = data
 
     def open(self) -> BinaryIO:
         """Return its bytes as a stream.
@@ -104,6 +116,9 @@ class Source:
         TransferError
             If it cannot be read, or is another one by now and nobody knows what it was.
         """
+        held, self._held = self._held, None
+        if held is not None:
+            return io.BytesIO(held)
         if isinstance(self.content, bytes):
             return io.BytesIO(self.content)
         try:
@@ -156,8 +171,8 @@ class Source:
         return f"Source({self.name!r}, {self.size} bytes)"
 
 
-def _unreadable(path: Path, error: OSError) -> TransferError:
-    return TransferError(f"cannot read {path}: {error.strerror or error}")
+def _unreadable(what: object, error: OSError) -> TransferError:
+    return TransferError(f"cannot read {what}: {error.strerror or error}")
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

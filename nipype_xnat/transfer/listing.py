@@ -42,6 +42,8 @@ class Listing:
         self._exact = dict(entries)
         self._spelled: dict[str, Entry] = {}
         for path, entry in entries.items():
+            if "%" not in path and "&" not in path:
+                continue
             for spelling in (unquote(path), html.unescape(path), html.unescape(unquote(path))):
                 self._spelled.setdefault(spelling, entry)
 

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..errors import TransferError, UnsafeName, XNATError
 from ..transport import Body
 from .digests import Source, Watched
-from .stored_zip import MOST, ROOM, StoredZip, length_of
+from .zip_stream import MOST, ROOM, WHOLE, ZipStream, length_of
 
 __all__ = ["Parcel", "Way", "body_of", "checked_upload_name", "parcels"]
 
@@ -33,7 +34,7 @@ ZIP_LIMIT = 512 << 20
 """Bytes of files after which a further zip is begun: it may need room in the temporary folder."""
 
 _IN_MEMORY = 16 << 20  # bytes of files whose zip needs no temporary folder
-_WORTH = 0.2  # part of the bytes that deflating must save
+_WORTH = 1 / 3  # part of the bytes that deflating must save
 _SAMPLES = 16  # files that are tried
 _SAMPLE = 1 << 14  # bytes of each
 
@@ -153,26 +154,28 @@ def body_of(parcel: Parcel, report: Callable[[int], None]) -> Iterator[Body]:
         source = parcel.sources[0]
         digest = None if source.hashed else source.sent
         yield Body(Watched.opening(source.open, source.size, report, digest), source.size)
-    elif (length := length_of(parcel.sources)) < ROOM and not _is_worth_it(parcel.sources):
-        yield _zip(lambda: cast(BinaryIO, StoredZip(parcel.sources)), length, report)
+    elif (length := length_of(parcel.sources)) >= ROOM:
+        with _on_disk(partial(_write_huge, parcel.sources)) as path:
+            yield _zip(lambda: path.open("rb"), path.stat().st_size, report)
+    elif not _is_worth_it(parcel.sources):
+        yield _zip(lambda: cast(BinaryIO, ZipStream(parcel.sources)), length, report)
     elif length <= _IN_MEMORY:
-        data = io.BytesIO()
-        _write_zip(data, parcel.sources)
-        packed = data.getvalue()
-        yield _zip(lambda: io.BytesIO(packed), len(packed), report)
+        with ZipStream(parcel.sources, _is_loose) as stream:
+            data = stream.read()
+        yield _zip(lambda: io.BytesIO(data), len(data), report)
     else:
-        with _packed_on_disk(parcel.sources) as path:
+        with _on_disk(partial(_write_deflated, parcel.sources)) as path:
             yield _zip(lambda: path.open("rb"), path.stat().st_size, report)
 
 
 @contextmanager
-def _packed_on_disk(sources: Sequence[Source]) -> Iterator[Path]:
+def _on_disk(write: Callable[[BinaryIO], object]) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nipype_xnat-"))
             path = Path(folder) / "packed.zip"
             with path.open("wb") as stream:
-                _write_zip(stream, sources)
+                write(stream)
         except OSError as error:
             if isinstance(error, XNATError):
                 raise
@@ -187,17 +190,18 @@ def _zip(opener: Callable[[], BinaryIO], length: int, report: Callable[[int], No
     return Body(Watched.opening(opener, length, report), length, "application/zip")
 
 
-def _is_packed(source: Source) -> bool:
-    return source.name.lower().endswith(_PACKED)
+def _is_loose(source: Source) -> bool:
+    return not source.name.lower().endswith(_PACKED)
 
 
 def _is_worth_it(sources: Sequence[Source]) -> bool:
-    """Try on some of the files whether deflating saves much."""
-    loose = sorted((s for s in sources if not _is_packed(s)), key=lambda source: source.name)
-    size = sum(source.size for source in loose)
+    """Try on some of the small files whether deflating them saves much."""
     total = sum(source.size for source in sources)
+    loose = [one for one in sources if 0 < one.size <= WHOLE and _is_loose(one)]
+    size = sum(source.size for source in loose)
     if not size or size < _WORTH * total:
         return False
+    loose.sort(key=lambda source: source.name)
     before = after = 0
     for source in loose[:: -(-len(loose) // _SAMPLES)]:
         with source.open() as stream:
@@ -209,15 +213,18 @@ def _is_worth_it(sources: Sequence[Source]) -> bool:
     return size * (before - after) > _WORTH * total * before
 
 
-def _write_zip(target: BinaryIO, sources: Sequence[Source]) -> None:
-    """Write a zip whose bytes depend on nothing but names and contents."""
-    with zipfile.ZipFile(target, "w", compresslevel=1) as bundle:
+def _write_deflated(sources: Sequence[Source], target: BinaryIO) -> None:
+    with ZipStream(sources, _is_loose) as stream:
+        shutil.copyfileobj(stream, target, 1 << 20)
+
+
+def _write_huge(sources: Sequence[Source], target: BinaryIO) -> None:
+    """Write a zip of 64-bit lengths."""
+    with zipfile.ZipFile(target, "w") as bundle:
         for source in sorted(sources, key=lambda item: item.name):
             entry = zipfile.ZipInfo(source.name, (1980, 1, 1, 0, 0, 0))
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
-            packed = _is_packed(source)
-            entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
             digest = None if source.hashed else source.sent
             with (
                 Watched(source.open(), source.size, lambda _: None, digest) as stream,

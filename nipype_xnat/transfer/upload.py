@@ -30,6 +30,7 @@ from ..errors import (
 )
 from ..records import Record
 from ..transport import Answer, Around, Body, Request, Transport
+from .ahead import ReadingAhead
 from .decision import Action, Decision, for_upload
 from .digests import Source, settle_digests
 from .listing import Entry, Listing, list_files, resource_id_of
@@ -255,6 +256,7 @@ class _Upload:
     ) -> None:
         self.transport = _Counting(transport)
         self.resource = resource
+        self.place = resource.with_values(path="").place
         self.sources = sources
         self.words = words
         self.overwrite = overwrite
@@ -268,22 +270,19 @@ class _Upload:
         self.torn: set[str] = set()
 
     def run(self) -> Stored:
-        listing = self._begin()
+        with ReadingAhead(self.sources.values()):
+            listing = self._begin()
         settle_digests(
             source for name, source in self.sources.items() if _may_agree(source, listing.get(name))
         )
         self.decisions = {name: self._decide(name, listing) for name in self.sources}
         self._refuse_conflicts(listing)
-        todo = [
-            name
-            for name, decision in self.decisions.items()
-            if decision.action in (Action.SEND, Action.REPLACE)
-        ]
+        sending = (Action.SEND, Action.REPLACE)
+        todo = [name for name, item in self.decisions.items() if item.action in sending]
         for name, decision in self.decisions.items():
             log.info("%s %s: %s", decision.action, self._place(name), decision.reason)
-            if name not in todo:
-                size = self.sources[name].size
-                self.report(self._place(name), size, size, decision.action.value, finished=True)
+            if decision.action not in sending:
+                self._done(name)
         wanted = list(todo)
         done = 0
         while todo:
@@ -433,9 +432,7 @@ class _Upload:
                 left.append(name)
                 continue
             if entry is not None and _agrees(self.sources[name], entry):
-                size = self.sources[name].size
-                action = self.decisions[name].action.value
-                self.report(self._place(name), size, size, action, finished=True)
+                self._done(name)
                 continue
             left.append(name)
             if entry is not None and not self.overwrite:
@@ -553,8 +550,13 @@ class _Upload:
             rounds,
         )
 
+    def _done(self, name: str) -> None:
+        size = self.sources[name].size
+        action = self.decisions[name].action.value
+        self.report(self._place(name), size, size, action, finished=True)
+
     def _place(self, name: str) -> str:
-        return self.resource.with_values(path=name).place
+        return f"{self.place}/files/{name}" if name else self.place
 
 
 def _may_agree(source: Source, entry: Entry | None) -> bool:

@@ -154,6 +154,16 @@ def test_one_file_that_changes_does_not_keep_the_others(transport, server, packe
     assert sent(server).count("big.nii") == 1
 
 
+def test_small_file_that_changes_is_named(transport, server, packed):
+    def change(progress):
+        if not progress.finished:
+            packed["b.nii.gz"].write_bytes(b"another one")
+
+    files = {name: path for name, path in packed.items() if name != "big.nii"}
+    with pytest.raises(errors.UploadIncomplete, match="meanwhile: 'b.nii.gz'"):
+        put(transport, resource("fine"), files, progress=change, **QUICK)
+
+
 def test_change_that_does_not_show_in_the_time_of_a_file(transport, server, packed):
     """Two changes within a tick of the file system's clock look like one."""
     path, now = packed["big.nii"], time.time_ns() + 10**9
@@ -215,13 +225,17 @@ def read_from_the_beginning(data):
     """Read a zip as Java's ZipInputStream does: what stands before a file must tell all of it."""
     at, found = 0, {}
     while data[at : at + 4] == b"PK\3\4":
-        _, flags, method, _, _, checksum, size, _, name, extra = struct.unpack(
+        _, flags, method, _, _, checksum, size, length, name, extra = struct.unpack(
             "<5H3I2H", data[at + 4 : at + 30]
         )
-        assert (method, flags & 8) == (0, 0)
+        assert flags & 8 == 0
         at += 30 + name + extra
-        found[data[at - name - extra : at - extra].decode()] = data[at : at + size]
-        assert zlib.crc32(data[at : at + size]) == checksum
+        content = data[at : at + size]
+        if method:
+            assert method == 8
+            content = zlib.decompress(content, -15)
+        assert zlib.crc32(content) == checksum and len(content) == length
+        found[data[at - name - extra : at - extra].decode()] = content
         at += size
     assert data[at : at + 4] == b"PK\1\2"
     return found
@@ -246,16 +260,25 @@ def test_zip_that_is_made_while_it_is_sent(noise):
 def test_only_what_becomes_smaller_is_deflated(noise):
     text = {f"{n}.csv": b"1.0,2.0,3.0\n" * 1000 for n in range(5)}
     images = {f"{n}.dcm": noise(12_000, n) for n in range(5)}
-    assert len(body(text)) < 12_000
-    assert len(body(images)) > 60_000
+    assert len(body(text)) < 12_000 and read_from_the_beginning(body(text)) == text
+    assert len(body(images)) > 60_000 and read_from_the_beginning(body(images)) == images
     # much that is packed, and little that would become smaller
     few = {"0.csv": text["0.csv"], **{f"{n}.nii.gz": noise(20_000, n) for n in range(5)}}
     assert read_from_the_beginning(body(few)) == few
 
 
 def test_zip_needs_room_only_where_it_is_large_and_deflated(noise, tmp_path, monkeypatch):
+    large = {f"{n}.csv": b"0" * (4 << 20) for n in range(5)}
+    assert read_from_the_beginning(body(large)) == large
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     assert len(body({f"{n}.dcm": noise(1_000, n) for n in range(3)})) > 3_000
     assert len(body({f"{n}.csv": b"0" * 1_000_000 for n in range(3)})) < 100_000
     with pytest.raises(errors.TransferError, match="room"):
-        body({f"{n}.csv": b"0" * (4 << 20) for n in range(5)})
+        body(large)
+
+
+def test_zip_that_is_longer_than_32_bits_tell(noise, monkeypatch):
+    monkeypatch.setattr("nipype_xnat.transfer.packing.ROOM", 50_000)
+    files = {f"{n}.dcm": noise(20_000, n) for n in range(3)}
+    with zipfile.ZipFile(io.BytesIO(body(files))) as bundle:
+        assert {info.filename: bundle.read(info) for info in bundle.infolist()} == files
