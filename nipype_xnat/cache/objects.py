@@ -148,13 +148,20 @@ class Objects:
         notes = (root / "named" / key[:2] / f"{key}.json" for root in (*self.layers, self.root))
         return frozenset().union(*(read_names(note) for note in notes))
 
+    def names_again(self, digests: Iterable[str], *identity: object) -> bool:
+        """Tell whether the note of an account has digests, and note that it was used."""
+        note = self._note(identity)
+        known = read_names(note).issuperset(digests)
+        if known:
+            touch(note)
+        return known
+
     def name(self, digests: Iterable[str], place: str, *identity: object) -> None:
         """Note that an account was told digests, by what identifies account and resource.
 
         Where the note cannot be written, nothing is lost: the resource is listed again.
         """
-        key = key_of(*identity)
-        note = self.root / "named" / key[:2] / f"{key}.json"
+        note = self._note(identity)
         before = read_names(note)
         wanted = before.union(digests)
         try:
@@ -314,6 +321,10 @@ class Objects:
     def _known(self, identity: tuple[object, ...]) -> Path:
         key = key_of(*identity)
         return self.root / "known" / key[:2] / f"{key}.json"
+
+    def _note(self, identity: tuple[object, ...]) -> Path:
+        key = key_of(*identity)
+        return self.root / "named" / key[:2] / f"{key}.json"
 
     def _work_on(self, name: str) -> list[tuple[str, int, int]]:
         found = []

@@ -62,8 +62,7 @@ class Names:
             return Here.WHOLE
         with resource.lock:
             if resource.noted is None:
-                _, *identity = self._keys(record)
-                resource.noted = self._cache.named(*identity)
+                resource.noted = self._cache.named(*self._identity(record))
             known = record.digest.lower() in (resource.noted | resource.new)
         return Here.NAMED if known else Here.UNNAMED
 
@@ -88,7 +87,12 @@ class Names:
 
     def write(self) -> None:
         """Remember what is new for later calls and other processes."""
-        told = [resource for resource in self._resources.values() if resource.new]
+        told = [
+            resource
+            for resource in self._resources.values()
+            if resource.new
+            and not self._cache.names_again(resource.new, *self._identity(resource.record))
+        ]
         if len(told) < _WRITERS:
             self._note(told)
             return
@@ -98,7 +102,8 @@ class Names:
 
     def _note(self, told: Iterable[_Resource]) -> None:
         for resource in told:
-            self._cache.name(resource.new, *self._keys(resource.record))
+            place = resource.record.with_values(path="").place
+            self._cache.name(resource.new, place, *self._identity(resource.record))
 
     def _resource(self, record: Record) -> _Resource:
         name = name_of_resource(record)
@@ -107,9 +112,8 @@ class Names:
                 self._resources[name] = _Resource(record)
             return self._resources[name]
 
-    def _keys(self, record: Record) -> tuple[str, str, str, str]:
-        place = record.with_values(path="").place
-        return place, self._transport.server, self._transport.account, name_of_resource(record)
+    def _identity(self, record: Record) -> tuple[str, str, str]:
+        return self._transport.server, self._transport.account, name_of_resource(record)
 
 
 def name_of_resource(record: Record) -> str:
