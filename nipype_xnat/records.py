@@ -270,9 +270,6 @@ def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return values
 
 
-_NAMES = tuple(field.name for field in fields(Record))
-
-
 def scan_segment(name: str) -> str:
     """Spell a scan's ID or type for a path: XNAT takes ``/`` and ``,`` in words only.
 
