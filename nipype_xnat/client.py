@@ -79,6 +79,8 @@ class Interface(RawRequests):
     machine_connections : int, optional
         Most connections to the server of all processes of this user on this machine together; by
         default what ``NIPYPE_XNAT_CONNECTIONS`` says, or 16; 0 sets no such limit.
+    adaptive : bool
+        Use fewer connections at once while the server is slow or says that it is busy.
     interactive : bool
         Whether a person at a terminal may be asked for what is missing.
 
@@ -114,11 +116,13 @@ class Interface(RawRequests):
         event_reason: str = "",
         connections: int = 8,
         machine_connections: int | None = None,
+        adaptive: bool = True,
         interactive: bool = True,
     ) -> None:
         self.event_reason = event_reason
         self.connections = connections
         self.machine_connections = configuration.machine_connections(machine_connections)
+        self.adaptive = adaptive
         self.offline = configuration.offline(offline)
         self._cache_folder = configuration.cache_folder(cache)
         self._cache_layers = configuration.cache_layers(cache_layers)
@@ -155,6 +159,7 @@ class Interface(RawRequests):
             proxy=found.proxy,
             connections=self.connections,
             machine_connections=self.machine_connections,
+            adaptive=self.adaptive,
         )
         self._transport = RememberingTransport(self._http, self._metadata_age, self._mode())
 

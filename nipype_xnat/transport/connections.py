@@ -27,7 +27,7 @@ from .lifetime import watch_forks
 from .slots import Slot, Slots, any_held, wait_for_release
 from .streams import put_unread_aside, unread
 
-__all__ = ["SharingAdapter"]
+__all__ = ["SharingAdapter", "seconds_waited"]
 
 _LOOK = 0.25  # seconds between looks at what rests
 _GLANCE = 0.05  # seconds for which it is not looked again whether others wait
@@ -36,6 +36,18 @@ _TURN = 2.0  # seconds after which it is given up between two requests if others
 _CROWDED = 1.0  # seconds of waiting for a connection of this process itself
 _FORGOTTEN = 15.0  # seconds without a request after which it is given up in any case
 _BLOCK = 1 << 18  # bytes of a body that are read and sent at a time
+
+
+_own = threading.local()
+
+
+def seconds_waited() -> float:
+    """Return what passed between this thread's last request and the beginning of its answer.
+
+    What it waited for a connection does not count.
+    """
+    seconds: float = _own.waited
+    return seconds
 
 
 class SharingAdapter(HTTPAdapter):
@@ -139,9 +151,12 @@ class _Connection:
         _watch.begin()
 
     def getresponse(self, *args: Any, **values: Any) -> Any:
-        """Note that a request was answered."""
+        """Note that a request was answered, and how late."""
         self.answers += 1
-        return super().getresponse(*args, **values)  # type: ignore[misc]
+        began = time.monotonic()
+        found = super().getresponse(*args, **values)  # type: ignore[misc]
+        _own.waited = time.monotonic() - began
+        return found
 
     def close(self) -> None:
         """Close, and give up the slot."""

@@ -29,9 +29,10 @@ from ..errors import (
     XNATError,
 )
 from . import refusals
-from .connections import SharingAdapter
+from .connections import SharingAdapter, seconds_waited
 from .credentials import Credentials
 from .lifetime import abandon, at_exit, end_abandoned, watch_forks
+from .pace import LONGEST, Pace, Turn
 from .request import Answer, Request
 from .session import ServerSession
 from .slots import MACHINE_CONNECTIONS, Slots
@@ -83,6 +84,8 @@ class HttpTransport:
     machine_connections : int
         Most connections that all processes of this user on this machine open to the server
         together; 0 sets no such limit.
+    adaptive : bool
+        Send fewer requests at once while the server is slow.
     timeout : (float, float)
         Seconds to wait for a connection, and for the next bytes of an answer.
     retries : int
@@ -102,6 +105,7 @@ class HttpTransport:
         proxy: str | None = None,
         connections: int = 8,
         machine_connections: int = MACHINE_CONNECTIONS,
+        adaptive: bool = True,
         timeout: tuple[float, float] = (15.0, 300.0),
         retries: int = 4,
     ) -> None:
@@ -111,6 +115,7 @@ class HttpTransport:
         self.proxy = proxy
         self.connections = connections
         self.machine_connections = machine_connections
+        self.adaptive = adaptive
         self.timeout = timeout
         self.retries = retries
         self._forget()
@@ -134,6 +139,7 @@ class HttpTransport:
     def _forget(self) -> None:
         """Drop connections and session without a word to the server: they belong to a parent."""
         self._lock = threading.Lock()
+        self._pace = Pace(self._server, self.connections, adaptive=self.adaptive)
         self._session: _Session | None = None
         self._away: tuple[float, CannotReachServer] | None = None
 
@@ -154,8 +160,9 @@ class HttpTransport:
         renewed = self.credentials.anonymous
         while True:
             session = self._log_in()
+            turn = self._pace.begin()
             try:
-                answer = self._send_once(request, session.http)
+                answer = self._send_once(request, session.http, turn)
                 later = answer.status in _RETRY_STATUS and request.may_repeat
                 later = later and not (request.hasty and answer.status == _TOO_LATE)
                 if later and tries.again < self.retries:
@@ -286,7 +293,14 @@ class HttpTransport:
 
     # -- one exchange
 
-    def _send_once(self, request: Request, http: requests.Session) -> Answer:
+    def _send_once(self, request: Request, http: requests.Session, turn: Turn) -> Answer:
+        try:
+            return self._answer(request, http, turn)
+        except BaseException:
+            turn.end()
+            raise
+
+    def _answer(self, request: Request, http: requests.Session, turn: Turn) -> Answer:
         url = self._server + str(request.address)
         headers = dict(request.headers)
         if request.body is not None:
@@ -309,8 +323,15 @@ class HttpTransport:
                 url = self._follow(request, response, urljoin(url, target))
                 response.close()
                 continue
+            # files can be compared with each other; the larger a listing, the later it comes
+            alike = request.expect == "bytes" and not (request.body or request.address.query)
+            turn.answered(
+                response.status_code,
+                seconds_waited() if alike else None,
+                refusals.seconds_of(response.headers.get("Retry-After")),
+            )
             encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-            body = Stream(pieces(response.raw, encoded), response.close)
+            body = Stream(pieces(response.raw, encoded), response.close, turn.end)
             return Answer(
                 request,
                 response.status_code,
@@ -428,13 +449,13 @@ class HttpTransport:
             request.asked if request else "log-in",
             why.splitlines()[0],
         )
-        time.sleep(min(seconds, 60.0))
+        time.sleep(min(seconds, LONGEST))
 
     # -- pickling: a place to log in again from, never a session
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("_server", "credentials", "verify", "timeout", "retries")
-        limits = ("connections", "machine_connections")
+        limits = ("connections", "machine_connections", "adaptive")
         state = {name: self.__dict__[name] for name in (*names, *limits)}
         state["proxy"] = without_account(self.proxy) if self.proxy else self.proxy
         return state

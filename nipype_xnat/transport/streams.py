@@ -69,11 +69,16 @@ class Stream:
         What comes over the connection.
     close : callable
         Gives the connection back.
+    ended : callable
+        Called when nothing more comes over the connection, perhaps more than once.
     """
 
-    def __init__(self, pieces: Iterator[bytes], close: Callable[[], object]) -> None:
+    def __init__(
+        self, pieces: Iterator[bytes], close: Callable[[], object], ended: Callable[[], object]
+    ) -> None:
         self._pieces = pieces
         self._close = close
+        self._ended = ended
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._aside: IO[bytes] | None = None
@@ -99,13 +104,16 @@ class Stream:
             self._aside.close()
             self._aside = None
         piece_or_none = next(self._pieces, None)
-        self._whole = piece_or_none is None
+        if piece_or_none is None:
+            self._whole = True
+            self._ended()
         return piece_or_none
 
     def close(self) -> None:
         """Give the connection back; nothing more is read."""
         self._whole = True
         self._close()
+        self._ended()
         if self._aside is not None:
             self._aside.close()
             self._aside = None
@@ -138,8 +146,10 @@ class Stream:
                 piece = next(self._pieces, None)
             except Exception as error:
                 self._pieces = _raising(error)  # for the one who reads
+                self._ended()
                 break
             if piece is None:
+                self._ended()
                 break
             try:
                 aside.write(piece)
