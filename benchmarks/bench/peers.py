@@ -33,10 +33,20 @@ def pyxnat(url: str) -> Iterator[Any]:
     import pyxnat as client
 
     found = client.Interface(url, USER, PASSWORD)
+    # a loop over this dict fails when another thread adds to it
+    found._struct = _Steady(found._struct)
     try:
         yield found
     finally:
         found.disconnect()
+
+
+class _Steady(dict[str, Any]):
+    """A dict whose keys may be read while threads add to it."""
+
+    def keys(self) -> Any:
+        """Return those of this moment."""
+        return list(super().keys())
 
 
 @contextmanager

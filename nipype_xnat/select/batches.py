@@ -47,6 +47,8 @@ _FIRST = 50
 _COMFORTABLE = 5.0
 _LONGEST = 20.0
 _IN_FLIGHT = 4
+# what says nothing of lists: the server was busy, or did not answer in time
+_PASSING = (None, 429, 502, 503, 504)
 
 _REFUSALS = (ServerBroken, ServerTimeout, NotFound, NotAllowed, BadRequest)
 
@@ -217,10 +219,10 @@ class Batches(Generic[T, R]):
         if self._lists.refused:
             alone = in_parallel(self._careful, ([member] for member in batch[middle:]))
             return [*found, *(row for rows in alone for row in rows)]
-        found += self._careful(batch[middle:])
+        found = [*found, *self._careful(batch[middle:])]
         if self._failed == failed:
             # no member is to blame: it was the list
-            if len(batch) == 2 and not self._lists.taken:
+            if len(batch) == 2 and not self._lists.taken and error.status not in _PASSING:
                 log.info("this server refuses lists: each session is asked for by itself")
                 self._lists.refused = True
             elif error.status in (400, 414, 431):
