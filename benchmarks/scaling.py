@@ -143,18 +143,19 @@ class Work:
 def batches(sessions: int, costs: Costs, id_length: int = ID_LENGTH) -> list[int]:
     """Return the sizes of the batches in which files are listed.
 
-    The first has 50 sessions; the next are as large as an address of 7,000 characters allows, half
-    as large where that would take more than five seconds, and smaller where half would take more
-    than twenty.
+    The first four have 75 sessions; the next are as large as an address of 7,000 characters allows,
+    half as large where that would take more than five seconds, and smaller where half would take
+    more than twenty.
     """
     fits = ADDRESS // (id_length + 1)
-    sizes = []
-    size = 50
+    sizes: list[int] = []
+    size = 75
     while sessions:
         sizes.append(min(size, fits, sessions))
         sessions -= sizes[-1]
-        each = (costs.listing + RTT) / sizes[-1] + costs.session
-        size = max(1, int(min(fits, max(5 / each, min(fits / 2, 20 / each)))))
+        if len(sizes) >= 4:
+            each = (costs.listing + RTT) / sizes[-1] + costs.session
+            size = max(1, int(min(fits, max(5 / each, min(fits / 2, 20 / each)))))
     return sizes
 
 

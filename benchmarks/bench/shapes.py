@@ -41,13 +41,13 @@ class Work:
         """Requests that a selection may take.
 
         Log-in, log-out and three more; a table for each project and one of projects; and twice as
-        many batches as the length of addresses needs. Where lists are refused, two that find this
-        out, and each session.
+        many batches as the length of addresses needs. Where lists are refused, the first batches
+        and one list of two find this out, and each session is asked for.
         """
         sessions = self.shape.sessions * self.shape.projects
         tables = self.shape.projects + ("projects/*" in self.path)
         if not self.shape.lists:
-            return 5 + tables + 2 + sessions
+            return 2 + tables + 5 + sessions
         return 5 + tables + math.ceil(2 * sessions * (self.shape.id_length + 1) / 7000)
 
     @property
@@ -116,8 +116,9 @@ def run(setting: Setting) -> Subject:
         "needs, and five more; a cold fetch one more for each file. Without digests a warm run "
         "asks for each file by a conditional request, eight at a time, because its size proves "
         "nothing. "
-        "A server that refuses lists is found out by two refusals; then each session is asked for, "
-        "eight at a time: XNAT has no other question that lists the files of many sessions."
+        "A server that refuses lists is found out by the first batches and a list of two; then "
+        "each session is asked for, eight at a time: XNAT has no other question that lists the "
+        "files of many sessions."
     )
     head = ["cohort", "files"]
     for what in ("select", "cold", "warm"):

@@ -2,20 +2,21 @@
 
 XNAT takes comma lists of experiments in the addresses of resources and files. How many fit is
 limited by the length of an address (Tomcat refuses header blocks over 8 KiB) and by the time that
-a proxy waits for an answer, mostly a minute. So the first batch is small, and by the time that it
-took the next ones are as large as the address allows, half as large where the server is slow, and
-smaller only where even that would take too long. A batch that fails is halved.
+a proxy waits for an answer, mostly a minute. So the first batches are small, and by the time that
+they took the next ones are as large as the address allows, half as large where the server is slow,
+and smaller only where even that would take too long. A batch that fails is halved.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -42,7 +43,7 @@ ADDRESS_LIMIT = 7000
 """Characters of an address; 8 KiB is the limit of a header block, cookies included."""
 
 _LEAST_ADDRESS = 500
-_FIRST = 50
+_FIRST = 75
 # seconds: what a batch may take without a thought, and what it may take at most
 _COMFORTABLE = 5.0
 _LONGEST = 20.0
@@ -118,6 +119,7 @@ class Batches(Generic[T, R]):
         self._on_problem = on_problem
         self._lists = lists or Lists()
         self._clock = clock
+        self._trying = threading.Lock()
         self._limit = ADDRESS_LIMIT
         self._most = ADDRESS_LIMIT
         self._failed = 0
@@ -125,20 +127,25 @@ class Batches(Generic[T, R]):
         self._each: float | None = None
         self._fitted = _FIRST
 
-    def rows(self, members: Iterable[T]) -> Iterator[R]:
+    def rows(self, members: Iterable[T], few: bool = False) -> Iterator[R]:
         """Yield the rows of all members, batch by batch, in order.
 
         Members are taken from the iterable only as batches are sent.
+
+        Parameters
+        ----------
+        members : iterable
+        few : bool
+            Whether the first rows may be all that is wanted: then the first batch goes alone.
         """
         waiting: deque[T] = deque()
         source = iter(members)
         running: deque[Future[list[R]]] = deque()
         pool = ThreadPoolExecutor(max(_IN_FLIGHT, WORKERS), thread_name_prefix="xnat-batches")
         try:
-            # the first batch goes alone: its time tells how large the next ones may be
-            ahead = 1
+            at_once = 1 if few else self._at_once
             while True:
-                while len(running) < ahead:
+                while len(running) < at_once:
                     batch = self._next_batch(waiting, source)
                     if not batch:
                         break
@@ -146,11 +153,15 @@ class Batches(Generic[T, R]):
                 if not running:
                     return
                 yield from running.popleft().result()
-                ahead = WORKERS if self._lists.refused else _IN_FLIGHT
+                at_once = self._at_once
         finally:
             for future in running:
                 future.cancel()
             pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def _at_once(self) -> int:
+        return WORKERS if self._lists.refused else _IN_FLIGHT
 
     def _next_batch(self, waiting: deque[T], source: Iterator[T]) -> list[T]:
         if self._lists.refused:
@@ -210,16 +221,21 @@ class Batches(Generic[T, R]):
         log.info(
             "a request for %d sessions failed, asking for fewer: %s", len(batch), error.message
         )
-        middle = len(batch) // 2
-        if len(batch) > 2 and isinstance(error, BadRequest | NotAllowed) and not self._lists.taken:
-            # two tell whether it takes lists at all
-            middle = 2
         failed = self._failed
-        found = self._careful(batch[:middle])
+        found: list[R] = []
+        rest = batch
+        if len(batch) > 2 and isinstance(error, BadRequest | NotAllowed):
+            # one of the batches that were asked for at once finds out whether two are taken
+            with self._trying:
+                if not (self._lists.taken or self._lists.refused):
+                    found, rest = self._careful(batch[:2]), batch[2:]
         if self._lists.refused:
-            alone = in_parallel(self._careful, ([member] for member in batch[middle:]))
-            return [*found, *(row for rows in alone for row in rows)]
-        found = [*found, *self._careful(batch[middle:])]
+            alone = in_parallel(self._careful, ([member] for member in rest))
+            return [*found, *chain.from_iterable(alone)]
+        middle = len(rest) // 2
+        for part in (rest[:middle], rest[middle:]):
+            if part:
+                found = [*found, *self._careful(part)]
         if self._failed == failed:
             # no member is to blame: it was the list
             if len(batch) == 2 and not self._lists.taken and error.status not in _PASSING:
@@ -229,7 +245,7 @@ class Batches(Generic[T, R]):
                 least = max(_LEAST_ADDRESS, self._length(batch) * 3 // 4)
                 self._limit = min(self._limit, least)
             else:
-                self._most = min(self._most, middle)
+                self._most = max(1, min(self._most, middle))
         return found
 
 

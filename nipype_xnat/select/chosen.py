@@ -35,7 +35,7 @@ class Chosen(Selection[E]):
         super().__init__(archive, [Path().down(level) if level == "project" else _any(level)])
         self._elements = elements
 
-    def _found(self) -> Iterator[Any]:
+    def _found(self, few: bool = False) -> Iterator[Any]:
         return iter(self._elements())
 
     def _paths(self) -> list[Path]:

@@ -42,6 +42,7 @@ class FileBatches:
         Gets the record of a holder and the step of its resources, returns the files of these: the
         way to ask for one holder alone.
     on_empty, on_problem : callable
+    few : bool
         See :class:`nipype_xnat.select.plan.Plan`.
     """
 
@@ -51,7 +52,9 @@ class FileBatches:
         files_of: Callable[[Record, Step], list[Record]],
         on_empty: Callable[[Record, str], None],
         on_problem: Callable[[Record, AnswerError | CannotReachServer], None] | None,
+        few: bool = False,
     ) -> None:
+        self._few = few
         self._ask = ask
         self._files_of = files_of
         self._on_empty = on_empty
@@ -121,7 +124,7 @@ class FileBatches:
                     yield kept
 
         answers = chain(
-            batches.rows(promising()),
+            batches.rows(promising(), self._few),
             (record for found in in_parallel(ask_owner, _later(awkward)) for record in found),
         )
         for record in answers:

@@ -66,6 +66,8 @@ class Plan:
     on_problem : callable, optional
         Gets the record of an experiment that could not be listed, and the error. Without it the
         error is raised.
+    few : bool
+        Whether the first records may be all that is wanted: less is asked ahead of them then.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Plan:
         known: Record | None = None,
         on_empty: Callable[[Record, str], None] | None = None,
         on_problem: Callable[[Record, AnswerError | CannotReachServer], None] | None = None,
+        few: bool = False,
     ) -> None:
         self.path = path
         self.allowed = allowed
@@ -88,6 +91,7 @@ class Plan:
             lambda owner, resource: list(self._files(owner, resource, Step("file"))),
             self._on_empty,
             on_problem,
+            few,
         )
 
     def records(self) -> Iterator[Record]:
@@ -559,7 +563,7 @@ class Plan:
             lines.append(f"  1 request a session: its {below[0].level}s")
         if below and below[-1].level == "file":
             lines.append(
-                "  1 request a batch of sessions (50 at first, then hundreds): their files"
+                "  1 request a batch of sessions (75 at first, then hundreds): their files"
             )
         elif below and below[-1].level in RESOURCE_LEVELS:
             lines.append("  1 request an owner: its resources")

@@ -88,7 +88,7 @@ class Selection(Bulk, Generic[E]):
         """Level of the elements; of the first ones, where the paths lead to several."""
         return self.paths[0].level
 
-    def _levelled(self) -> Iterator[tuple[str, Record]]:
+    def _levelled(self, few: bool = False) -> Iterator[tuple[str, Record]]:
         allowed: dict[str, Allowed] = {}
         for path in self.paths:
             found = None
@@ -99,13 +99,15 @@ class Selection(Bulk, Generic[E]):
                         self._archive.transport, self.criteria, level
                     )
                 found = allowed[level]
-            for record in self._plan(path, found).records():
+            for record in self._plan(path, found, few).records():
                 yield path.level, record
 
-    def _plan(self, path: Path, allowed: Allowed | None = None) -> Plan | PrearchivePlan:
+    def _plan(
+        self, path: Path, allowed: Allowed | None = None, few: bool = False
+    ) -> Plan | PrearchivePlan:
         if path.prearchive:
             return PrearchivePlan(path, self._archive)
-        return Plan(path, self._archive.transport, allowed=allowed, known=self._known)
+        return Plan(path, self._archive.transport, allowed=allowed, known=self._known, few=few)
 
     def _only(self, levels: Sequence[str], what: str) -> None:
         if any(path.prearchive for path in self.paths):
@@ -113,17 +115,21 @@ class Selection(Bulk, Generic[E]):
         super()._only(levels, what)
 
     def __iter__(self) -> Iterator[E]:
+        return self._read()
+
+    def _read(self, few: bool = False) -> Iterator[E]:
+        # runs at the first element: list() asks for the length between making an iterator and that
         tell = self._archive.callback
         counted = self._counted.take()
-        for element in self._found() if counted is None else counted:
+        for element in self._found(few) if counted is None else counted:
             if tell is not None:
                 tell(self, element)
             yield element
 
-    def _found(self) -> Iterator[E]:
+    def _found(self, few: bool = False) -> Iterator[E]:
         from .elements import element_of
 
-        for level, record in self._levelled():
+        for level, record in self._levelled(few):
             yield cast("E", element_of(self._archive, level, record))
 
     def __len__(self) -> int:
@@ -151,7 +157,7 @@ class Selection(Bulk, Generic[E]):
 
     def first(self) -> E | None:
         """Return the first element, None where there is none."""
-        return next(iter(self), None)
+        return next(self._read(few=True), None)
 
     def fetchone(self) -> E | None:
         """Return the first element, as a cursor of Python's database interface does."""
@@ -159,12 +165,12 @@ class Selection(Bulk, Generic[E]):
 
     def fetchmany(self, size: int = 10) -> list[E]:
         """Return the first elements, at most ``size``."""
-        return list(islice(self, size))
+        return list(islice(self._read(few=True), size))
 
     fetchall = get
 
     def __bool__(self) -> bool:
-        return next(self._found(), None) is not None
+        return next(self._found(few=True), None) is not None
 
     @overload
     def __getitem__(self, index: int) -> E: ...
@@ -178,7 +184,7 @@ class Selection(Bulk, Generic[E]):
         if index < 0:
             return list(self)[index]
         try:
-            return next(islice(self, index, None))
+            return next(islice(self._read(few=True), index, None))
         except StopIteration:
             raise IndexError(f"{self!r} has no element {index}") from None
 

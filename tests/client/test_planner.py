@@ -112,9 +112,10 @@ def test_no_batch_takes_so_long_that_a_proxy_gives_up():
     server = Server(0.5)
     ids = ids_of(1000)
     assert server.rows(ids) == ids
-    first, *others = (address.count(",") + 1 for address in server.asked)
-    assert first == 50
-    assert max(others) * server.seconds_each <= 20
+    sizes = [address.count(",") + 1 for address in server.asked]
+    # what was asked for before the first answer is small
+    assert max(sizes[:4]) <= 75
+    assert max(sizes[4:]) * server.seconds_each <= 20
 
 
 def late(address, batch):
@@ -175,12 +176,21 @@ def test_reading_all_at_once_asks_no_more_than_reading_one_by_one(cohort, tmp_pa
         assert len(archive.requests) == 1
 
 
-def test_the_first_file_comes_before_the_last_is_asked_for(cohort, tmp_path):
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda found: found.first(),
+        lambda found: found.fetchmany(1)[0],
+        lambda found: found[0],
+        lambda found: bool(found) and found.first(),
+    ],
+)
+def test_who_wants_one_file_does_not_ask_for_all(cohort, tmp_path, read):
     archive, _ = cohort
     with archive.running() as url, Interface(url, "admin", "admin", cache=tmp_path) as client:
         client.select("/projects").first()
         archive.requests.clear()
-        first = client.select(T1W).first()
+        first = read(client.select(T1W))
         early = len(archive.requests)
         assert first.label() == "t1.nii.gz"
         assert early == 2  # the table of the project, and one batch
@@ -230,7 +240,7 @@ def test_a_list_that_comes_too_late_is_asked_for_in_parts(cohort, tmp_path):
 
     def waiting(app):
         def answer(environ, start_response):
-            if environ["PATH_INFO"].count(",") >= 100:
+            if environ["PATH_INFO"].count(",") >= 60:
                 late.append(environ["PATH_INFO"])
                 start_response("504 Gateway Time-out", [("Content-Type", "text/html")])
                 return [b"<h1>504 Gateway Time-out</h1>"]
@@ -245,9 +255,9 @@ def test_a_list_that_comes_too_late_is_asked_for_in_parts(cohort, tmp_path):
         archive.requests.clear()
         assert len(list(client.select(T1W).records())) == SESSIONS
         asked = len([one for one in archive.requests if one.path.endswith("/files")])
-    # the same list was not asked for again, and its halves came
-    assert len(late) == 1
-    assert asked == 1 + 1 + 2
+    # of three lists two came too late; neither was asked for again, and their halves came
+    assert len(late) == len(set(late)) == 2
+    assert asked == 3 + 2 * 2
 
 
 @pytest.mark.parametrize("name", ["S001_MR1", "SITE_E{}"])
