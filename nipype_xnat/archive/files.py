@@ -58,6 +58,9 @@ _ENTRIES = _LISTED.where(
     s.file.c.resource_pk.in_(sa.bindparam("resources", expanding=True))
 ).order_by(s.file.c.resource_pk, s.file.c.pk)
 _ENTRIES_NAMED = _ENTRIES.where(s.file.c.path.in_(sa.bindparam("paths", expanding=True)))
+_OF_ONE = Prepared(
+    _LISTED.where(s.file.c.resource_pk == sa.bindparam("resource")).order_by(s.file.c.pk)
+)
 _ENTRY = Prepared(
     _LISTED.where(
         s.file.c.resource_pk == sa.bindparam("resource"), s.file.c.path == sa.bindparam("path")
@@ -138,6 +141,9 @@ def find(connection: Connection, resource_pk: int, path: str) -> Stored | None:
 
 def entries(connection: Connection, resource_pks: Sequence[int]) -> dict[int, list[Stored]]:
     """List the catalogued files of resources, in the order of their catalogs."""
+    if len(resource_pks) == 1:
+        rows = _OF_ONE.all(connection, resource=resource_pks[0])
+        return {resource_pks[0]: [Stored(*row) for row in rows]}
     found: dict[int, list[Stored]] = {pk: [] for pk in resource_pks}
     for start in range(0, len(resource_pks), 400):
         chunk = resource_pks[start : start + 400]
