@@ -5,8 +5,7 @@ import pytest
 VARIABLE = "xnat:subjectData/fields/field[name=arm]/field"
 
 
-@pytest.fixture
-def select(client, fill):
+def fill_archive(fill):
     fill.put("/data/projects/P")
     fill.session(
         "P", "S", "E", {"1": ("T1w", {"R": {"a.txt": b"a"}}), "2": ("T2w", {})}, date="2020-06-01"
@@ -20,6 +19,11 @@ def select(client, fill):
     fill.file(f"{base}/E/reconstructions/RC/in/resources/I/files/i.txt", b"i")
     fill.put("/data/projects/P/subjects/S", gender="female")
     fill.put("/data/projects/P/subjects/S", **{VARIABLE: "treated"})
+
+
+@pytest.fixture
+def select(client, hold):
+    hold(fill_archive)
     return client.select
 
 

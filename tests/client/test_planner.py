@@ -12,7 +12,6 @@ from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import BadRequest, NotFound, ServerBroken, ServerTimeout
 from nipype_xnat.select.batches import Batches
 from nipype_xnat.select.listings import Listings
-from support.filler import Filler
 
 T1W = "/projects/COHORT/experiments/*/scans/*[type=T1w]/resources/NIFTI/files/*.nii.gz"
 SESSIONS = 200
@@ -20,17 +19,23 @@ SESSIONS = 200
 
 def make_cohort(root, site, sessions):
     """Fill an archive with sessions that hold a T1w (scan ids differ), some another scan too."""
-    archive = Archive(root, site)
-    with archive.running() as url:
-        fill = Filler(url)
-        fill.put("/data/projects/COHORT")
-        for number in range(sessions):
-            scan, other = ("1", "2") if number % 3 else ("4", "1")
-            scans = {scan: ("T1w", {"NIFTI": {"t1.nii.gz": b"t1 of %d" % number}})}
-            if number % 4 == 0:
-                scans[other] = ("T2w", {"NIFTI": {"t2.nii.gz": b"t2 of %d" % number}})
-            fill.session("COHORT", f"S{number:03d}", f"S{number:03d}_MR1", scans)
+    archive, subjects = Archive(root, site), {}
+    for number in range(sessions):
+        scan, other = ("1", "2") if number % 3 else ("4", "1")
+        scans = {scan: image("T1w", "t1.nii.gz", number)}
+        if number % 4 == 0:
+            scans[other] = image("T2w", "t2.nii.gz", number)
+        subjects[f"S{number:03d}"] = {"experiments": {f"S{number:03d}_MR1": {"scans": scans}}}
+    archive.seed({"projects": {"COHORT": {"subjects": subjects}}})
     return archive
+
+
+def image(kind, name, number):
+    """Describe a scan with one image."""
+    return {
+        "fields": {"type": kind},
+        "resources": {"NIFTI": {"files": {name: f"{kind} of {number}"}}},
+    }
 
 
 @pytest.fixture(scope="module", params=[12, 30], ids=["ids of 12", "ids of 30"])

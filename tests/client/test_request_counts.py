@@ -5,9 +5,8 @@ import pytest
 from nipype_xnat import Interface
 
 
-@pytest.fixture
-def costs(xnat_archive, fill, tmp_path):
-    """A function that counts the requests of a call, and returns its result with them."""
+def fill_archive(fill):
+    """Make P with four sessions, and Q with none."""
     fill.put("/data/projects/Q")
     fill.put("/data/projects/P")
     files = {"R": {"a.txt": b"a", "b/c.txt": b"c"}}
@@ -18,6 +17,12 @@ def costs(xnat_archive, fill, tmp_path):
     )
     for number in range(3):
         fill.session("P", f"S{number}", f"E{number}", {"1": ("T1w", {})})
+
+
+@pytest.fixture
+def costs(xnat_archive, hold, tmp_path):
+    """A function that counts the requests of a call, and returns its result with them."""
+    hold(fill_archive)
     with Interface(
         xnat_archive.url, "admin", "admin", cache=tmp_path / "cache", metadata_age=0
     ) as client:

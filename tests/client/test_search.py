@@ -10,15 +10,20 @@ MR = "xnat:mrSessionData"
 COLUMNS = [f"{MR}/SESSION_ID", f"{MR}/LABEL", f"{MR}/AGE", "xnat:subjectData/GENDER"]
 
 
-@pytest.fixture
-def aged(client, fill):
-    """Five sessions of people of 20, 30, ... 60 years."""
+def fill_aged(fill):
+    """Make five sessions of people of 20, 30, ... 60 years."""
     fill.put("/data/projects/P")
     for number in range(2, 7):
         subject = f"/data/projects/P/subjects/S{number}"
         gender = "female" if number % 2 else "male"
         fill.put(subject, dob=f"{2020 - 10 * number}-01-01", gender=gender)
         fill.put(f"{subject}/experiments/M{number}", xsiType=MR, date="2020-06-01")
+
+
+@pytest.fixture
+def aged(client, hold):
+    """Five sessions of people of 20, 30, ... 60 years."""
+    hold(fill_aged)
     return client
 
 

@@ -103,11 +103,13 @@ def test_two_images_of_equal_size_have_their_own_times(cohort, config):
 
 
 def test_200_sources_under_multiproc_list_nothing_and_log_in_once_a_worker(
-    config, fill, tmp_path, xnat_archive
+    config, tmp_path, xnat_archive
 ):
-    fill.put("/data/projects/P")
+    subjects = {}
     for n in range(200):
-        fill.session("P", f"s{n}", f"s{n}_MR1", {"1": ("T1w", {"NIFTI": {"t.nii": b"%d" % n}})})
+        scan = {"fields": {"type": "T1w"}, "resources": {"NIFTI": {"files": {"t.nii": str(n)}}}}
+        subjects[f"s{n}"] = {"experiments": {f"s{n}_MR1": {"scans": {"1": scan}}}}
+    xnat_archive.archive.seed({"projects": {"P": {"subjects": subjects}}})
     xnat_archive.requests.clear()
     before = xnat_archive.archive.open_sessions
     run_apart(config, tmp_path / "work", "MultiProc", "sources")

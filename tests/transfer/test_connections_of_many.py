@@ -28,10 +28,11 @@ from support.filler import Filler
 
 MOST = 8
 
-# processes of their own, forked from one that has imported everything and has no connection: to
-# import it two hundred times would take minutes
+# processes of their own, forked from one that has imported everything, also what is imported where
+# it is used, and has no connection: to import it two hundred times would take minutes
 CROWD = """
 import json, os, sys
+import nipype_xnat.search.engine, nipype_xnat.select.root
 from nipype_xnat import Interface
 from nipype_xnat.transfer import fetch
 
