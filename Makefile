@@ -7,7 +7,8 @@ FOLDER ?= demo-data
 BENCH ?= benchmark-data/venv
 OPTIONS ?=
 BIN := $(VENV)/bin
-WORKERS ?= 2
+# one more than a small machine has processors: much is waited for, as by the jobs of clusters
+WORKERS ?= 3
 
 .PHONY: help demo test lint bench bench-archive bench-cluster docs build clean
 

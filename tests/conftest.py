@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 
 import pytest
 from filelock import FileLock
@@ -27,9 +28,18 @@ settings.load_profile("steady")
 
 os.environ["NO_ET"] = os.environ["NIPYPE_NO_ET"] = "1"
 
+# the tests start hundreds of processes; each would compile the package for itself
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # what a shell starts in the background ignores Ctrl-C, and so would the programs under test
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the clusters: while their jobs wait, other workers have the processors."""
+    items.sort(key=lambda item: item.path.parent.name != "cluster")
 
 
 def pytest_collection_finish():
@@ -83,8 +93,8 @@ def fill(xnat_archive):
 
 
 @pytest.fixture(scope="session")
-def _snapshots(tmp_path_factory):
-    """Return what an archive holds that a function has filled, which is done once."""
+def snapshots(tmp_path_factory):
+    """What an archive holds that a function has filled, which is done once."""
     from nipype_xnat.archive import Archive, Site
 
     made = {}
@@ -101,11 +111,11 @@ def _snapshots(tmp_path_factory):
 
 
 @pytest.fixture
-def hold(xnat_archive, _snapshots):
+def hold(xnat_archive, snapshots):
     """Let the test's own archive hold what a function fills, and forget what it was asked."""
 
     def hold(filling):
-        _snapshots(filling).put_into(xnat_archive.archive)
+        snapshots(filling).put_into(xnat_archive.archive)
         xnat_archive.requests.clear()
 
     return hold

@@ -8,8 +8,12 @@ import sys
 import textwrap
 
 import pytest
+from mirror.conftest import fill_archive
 
 from nipype_xnat import Interface, errors
+from nipype_xnat.archive import Archive, Site
+from nipype_xnat.mirror import Wanted, pull
+from nipype_xnat.pytest_plugin import RunningArchive
 
 SELECTIONS = [
     "/projects/P/subjects",
@@ -34,6 +38,31 @@ SEARCHES = [
     "xnat:subjectData/SUBJECT_LABEL LIKE 'S%'",
     "xnat:mrSessionData/SCANNER_MANUFACTURER = SIEMENS or xnat:subjectData/GENDER_TEXT = M",
 ]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, snapshots):
+    """A server that holds the projects P and Q, for all tests: none of them changes it."""
+    with Archive(tmp_path_factory.mktemp("server"), Site(durable=False)) as archive:
+        snapshots(fill_archive).put_into(archive)
+        with archive.running() as url:
+            yield RunningArchive(url, "admin", "admin", archive)
+
+
+@pytest.fixture(scope="module")
+def client(filled, tmp_path_factory):
+    """A connection to it."""
+    cache = tmp_path_factory.mktemp("cache")
+    with Interface(filled.url, "admin", "admin", cache=cache) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def mirrored(client, tmp_path_factory):
+    """The folder of a mirror of P, which no test changes either."""
+    folder = tmp_path_factory.mktemp("mirrored") / "mirror"
+    pull(client.transport, folder, [Wanted("P")])
+    return folder
 
 
 @pytest.mark.parametrize("path", SELECTIONS)
