@@ -4,8 +4,9 @@ from .decision import Action
 from .delivery import Fetched, copy_to, deliver, deliver_folder
 from .download import fetch, save
 from .progress import Progress
+from .stored import Stored, StoredFile
 from .tolerant import fetch_what_comes
-from .upload import Stored, StoredFile, put
+from .upload import put
 
 __all__ = [
     "Action",

@@ -19,7 +19,8 @@ from typing import BinaryIO, cast
 
 from ..errors import TransferError, UnsafeName, XNATError
 from ..transport import Body
-from .digests import Source, Watched
+from .digests import Source
+from .watched import Watched
 from .zip_stream import MOST, ROOM, WHOLE, ZipStream, length_of
 
 __all__ = ["Parcel", "Way", "body_of", "checked_upload_name", "parcels"]

@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import time
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_what_has_the_same_size_there_is_compared_before_it_is_sent(transport, s
     assert sent(server) == before
     put(transport, resource("fine"), packed, **QUICK)
     assert listed(server, "fine") == digests(packed)
+
+
+def test_a_large_file_is_never_in_memory(transport, server, tmp_path):
+    path = tmp_path / "large"
+    with path.open("wb") as stream:
+        stream.truncate(40_000_000)
+    tracemalloc.start()
+    try:
+        stored = put(transport, resource("fine"), {"large": path}, **QUICK)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12_000_000
+    assert told(stored) == listed(server, "fine") == digests({"large": path})
 
 
 # ---- connections that break, and files that change

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nipype_xnat.errors import XNATError
-from nipype_xnat.transfer.digests import Source, Watched
+from nipype_xnat.transfer.digests import Source
 from nipype_xnat.transfer.listing import Entry, Listing
 from nipype_xnat.transfer.packing import SMALL, ZIP_LIMIT, Way, parcels
+from nipype_xnat.transfer.watched import Watched
 
 
 def source(name, size=10):
