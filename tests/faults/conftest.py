@@ -40,12 +40,8 @@ def wanted(server):
     def make(behaviour, data, name="a.bin", digest=True, **values):
         server.store(name, data)
         known = hashlib.md5(data).hexdigest() if digest else ""
-        return Record(
-            experiment_id="E1",
-            resource_id=behaviour,
-            path=name,
-            **{"size": len(data), "digest": known, **values},
-        )
+        of = {"experiment_id": "E1", "resource_id": behaviour}
+        return Record(path=name, **{**of, "size": len(data), "digest": known, **values})
 
     return make
 

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 LONG_AGO = 1_600_000_000
-ROUTE = re.compile(r"/data/experiments/E1/resources(?:/([^/]+))?(?:/files)?(?:/(.*))?")
+ROUTE = re.compile(r"/data/experiments/E[0-9]+/resources(?:/([^/]+))?(?:/files)?(?:/(.*))?")
 
 
 class Hostile:
@@ -342,7 +342,7 @@ class Handler(BaseHTTPRequestHandler):
                 {
                     "Name": name.rpartition("/")[2],
                     "Size": str(size),
-                    "URI": f"/data/experiments/E1/resources/{self.behaviour}/files/{name}",
+                    "URI": f"/data/experiments/E[0-9]+/resources/{self.behaviour}/files/{name}",
                     "cat_ID": "",
                     "digest": digest if self.state.digests else "",
                 }

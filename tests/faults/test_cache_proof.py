@@ -160,11 +160,22 @@ def nursery(server, tmp_path, records, **settings):
 
 @pytest.fixture
 def fifty(wanted, noise):
-    """Fifty files of all sizes from nothing to 200 kB; some of the same bytes."""
+    """Fifty files of all sizes from nothing to 200 kB; some of the same bytes.
+
+    Each in a resource of its own, which is no series that would come as a zip.
+    """
     contents = [noise(number**3 * 2 if number < 47 else 5000, number % 48) for number in range(50)]
+    kinds = ["slow" if number % 10 == 9 else "plain" for number in range(50)]
     return [
-        wanted("slow" if number % 10 == 9 else "plain", data, f"{number}.bin")
-        for number, data in enumerate(contents)
+        wanted(
+            kind,
+            data,
+            f"{number}.bin",
+            experiment_id=f"E{number}",
+            resource_id="",
+            resource_label=kind,
+        )
+        for number, (kind, data) in enumerate(zip(kinds, contents, strict=True))
     ]
 
 
