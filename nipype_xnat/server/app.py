@@ -87,10 +87,14 @@ class Application:
             response = self._answer(request, environ)
             if request.method == "HEAD":
                 response = _headless(response)
+            if isinstance(response.response, FilePart):
+                # it is open: nothing has to be looked up any more
+                release()
+                start_response(response.status, response.headers.to_wsgi_list())
+                return response.response
             body, status, headers = response.get_wsgi_response(environ)
             start_response(status, headers)
-            if response.is_sequence or isinstance(body, FilePart):
-                # it is in memory, or open: nothing has to be looked up any more
+            if response.is_sequence:
                 release()
                 return body
             return ClosingIterator(body, release)

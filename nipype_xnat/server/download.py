@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from werkzeug.wrappers import Response
 
@@ -36,10 +37,8 @@ _RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 
 def content_type(name: str) -> str:
     """Give the type of a file by its ending."""
-    for ending, found in _TYPES.items():
-        if name.lower().endswith(ending):
-            return found
-    return "application/octet-stream"
+    _, dot, ending = name.lower().rpartition(".")
+    return _TYPES.get(dot + ending, "application/octet-stream")
 
 
 def split_zip(path: str) -> tuple[str, str | None]:
@@ -65,38 +64,44 @@ def _date(text: str | None) -> dt.datetime | None:
 
 def file(call: Call, stored: Stored) -> Response:
     """Answer with a file, or the part of it that was asked for."""
-    modified = dt.datetime.fromtimestamp(int(stored.modified), dt.timezone.utc)
-    headers = call.request.headers
-    if headers.get("If-Match") not in {None, "*"}:
+    asked = call.request.environ
+    if asked.get("HTTP_IF_MATCH") not in {None, "*"}:
         raise HttpFailure(412)
-    since = _date(headers.get("If-Unmodified-Since"))
-    if since is not None and modified > since:
-        raise HttpFailure(412)
-    since = _date(headers.get("If-Modified-Since"))
-    now = dt.datetime.now(dt.timezone.utc)
-    if since is not None and since <= now and modified <= since:
-        response = answers.plain("", "text/plain", 304)
-        response.headers["Last-Modified"] = formatdate(int(stored.modified), usegmt=True)
-        return response
+    modified = _stamp(int(stored.modified))
+    if "HTTP_IF_MODIFIED_SINCE" in asked or "HTTP_IF_UNMODIFIED_SINCE" in asked:
+        last = dt.datetime.fromtimestamp(int(stored.modified), dt.timezone.utc)
+        since = _date(asked.get("HTTP_IF_UNMODIFIED_SINCE"))
+        if since is not None and last > since:
+            raise HttpFailure(412)
+        since = _date(asked.get("HTTP_IF_MODIFIED_SINCE"))
+        if since is not None and last <= since <= dt.datetime.now(dt.timezone.utc):
+            response = answers.plain("", "text/plain", 304)
+            response.headers["Last-Modified"] = modified
+            return response
     start, stop, status = 0, stored.size, 200
-    asked = headers.get("Range")
-    if asked:
-        start, stop, status = _part(asked, stored.size)
+    if wanted := asked.get("HTTP_RANGE"):
+        start, stop, status = _part(wanted, stored.size)
     try:
         stream = call.archive.blobs.open_raw(stored.blob)
     except FileNotFoundError:
         raise HttpFailure(404, "Unable to find file.") from None
-    response = Response(FilePart(stream, start, stop), status=status, direct_passthrough=True)
-    response.headers["Content-Type"] = content_type(stored.name)
-    response.headers["Content-Length"] = str(stop - start)
-    response.headers["Last-Modified"] = formatdate(int(stored.modified), usegmt=True)
-    response.headers["Cache-Control"] = "must-revalidate"
-    response.headers["Content-Disposition"] = _disposition(stored.name)
-    response.headers["Accept-Ranges"] = "bytes"
-    response.headers["Vary"] = answers.VARY
+    headers = [
+        ("Content-Type", content_type(stored.name)),
+        ("Content-Length", str(stop - start)),
+        ("Last-Modified", modified),
+        ("Cache-Control", "must-revalidate"),
+        ("Content-Disposition", _disposition(stored.name)),
+        ("Accept-Ranges", "bytes"),
+        ("Vary", answers.VARY),
+    ]
     if status == 206:
-        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{stored.size}"
-    return response
+        headers.append(("Content-Range", f"bytes {start}-{stop - 1}/{stored.size}"))
+    return Response(FilePart(stream, start, stop), status, headers, direct_passthrough=True)
+
+
+@lru_cache(maxsize=256)
+def _stamp(modified: int) -> str:
+    return formatdate(modified, usegmt=True)
 
 
 def _part(asked: str, size: int) -> tuple[int, int, int]:
