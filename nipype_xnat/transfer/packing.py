@@ -36,8 +36,8 @@ ZIP_LIMIT = 512 << 20
 
 _IN_MEMORY = 16 << 20  # bytes of files whose zip needs no temporary folder
 _WORTH = 1 / 3  # part of the bytes that deflating must save
-_SAMPLES = 16  # files that are tried
-_SAMPLE = 1 << 14  # bytes of each
+_SAMPLES = 8  # files that are tried
+_SAMPLE = 1 << 13  # bytes of each
 
 # what passes through a path and the server's decoding as it is; XNAT decodes a path only if it
 # holds a blank, and then reads "+" as a blank
