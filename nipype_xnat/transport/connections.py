@@ -104,6 +104,11 @@ class SharingAdapter(HTTPAdapter):
         found.request = request
         return found
 
+    def rests(self) -> bool:
+        """Tell whether a connection is open that nobody uses."""
+        resting = getattr(getattr(self._pool, "pool", None), "queue", ())
+        return any(one is not None and one.sock is not None for one in tuple(resting))
+
     def close(self) -> None:
         """Close all connections; called by requests."""
         self._pool = None

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -211,10 +212,12 @@ class HttpTransport:
                     verify=self.verify,
                     proxy=self.proxy,
                 )
-                http = make(SharingAdapter(slots, self.connections))
+                adapter = SharingAdapter(slots, self.connections)
+                http = make(adapter)
                 # the session must not keep this object alive
                 new_http = partial(_farewell, make, slots)
-                session = _Session(http, partial(_log_out, self._server, new_http))
+                log_out = partial(_log_out, self._server, new_http)
+                session = _Session(http, adapter.rests, log_out)
                 if not self.credentials.anonymous:
                     self._open_session(http)
                     session.opened = True
@@ -498,15 +501,21 @@ class _Session:
     Parameters
     ----------
     http : requests.Session
+    rests : callable
+        Tells whether one of its connections is open and not in use.
     log_out : callable
-        Gets the cookies of the session, and ends it on the server.
+        Gets the session and whether to use its connections, and ends it on the server.
     """
 
     def __init__(
-        self, http: requests.Session, log_out: Callable[[requests.cookies.RequestsCookieJar], None]
+        self,
+        http: requests.Session,
+        rests: Callable[[], bool],
+        log_out: Callable[[requests.Session, bool], bool],
     ) -> None:
         self.http = http
         self.opened = False
+        self._rests = rests
         self._log_out = log_out
         self._pid = os.getpid()
 
@@ -515,10 +524,13 @@ class _Session:
         if os.getpid() != self._pid:
             return
         opened, self.opened = self.opened, False
+        # when a process ends, the connections are closed already
+        if opened and self._rests():
+            opened = not self._log_out(self.http, True)
         # first, so that the log-out needs no connection beside those
         self.http.close()
         if opened:
-            self._log_out(self.http.cookies)
+            self._log_out(self.http, False)
 
 
 def _farewell(
@@ -528,17 +540,18 @@ def _farewell(
 
 
 def _log_out(
-    server: str,
-    new_http: Callable[[], requests.Session],
-    cookies: requests.cookies.RequestsCookieJar,
-) -> None:
-    # over a connection of its own: when a process ends, the pool's are closed already
-    with new_http() as farewell:
-        farewell.cookies.update(cookies)
+    server: str, new_http: Callable[[], requests.Session], http: requests.Session, as_it_is: bool
+) -> bool:
+    """End a login session, over its own connections or a new one; return whether it was told."""
+    with nullcontext(http) if as_it_is else new_http() as farewell:
+        if not as_it_is:
+            farewell.cookies.update(http.cookies)
         try:
             farewell.delete(server + "/data/JSESSION", timeout=15.0, allow_redirects=False)
         except requests.RequestException as error:
             log.debug("log-out from %s failed: %s", server, type(error).__name__)
+            return False
+    return True
 
 
 def without_account(address: str) -> str:

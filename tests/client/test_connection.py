@@ -15,8 +15,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import urllib3.util.connection
 
 from nipype_xnat import Interface
+from nipype_xnat.address import Address
 from nipype_xnat.archive import Archive, Site
 from nipype_xnat.errors import (
     CannotReachServer,
@@ -27,6 +29,7 @@ from nipype_xnat.errors import (
     ServerBroken,
     XNATWarning,
 )
+from nipype_xnat.transport import Request
 
 SECRET = "s3cret-of-this-test"
 
@@ -41,6 +44,26 @@ def test_one_login_and_one_logout_for_many_requests(xnat_archive, tmp_path):
             list(client.select("/projects"))
     assert logins(xnat_archive) == ["POST", "DELETE"]
     assert xnat_archive.archive.open_sessions == 0
+
+
+def test_the_logout_goes_over_a_connection_that_rests(xnat_archive, tmp_path, monkeypatch):
+    made = []
+    really = urllib3.util.connection.create_connection
+
+    def noting(*args, **values):
+        made.append(args)
+        return really(*args, **values)
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", noting)
+    with Interface(xnat_archive.url, "admin", "admin", cache=tmp_path) as client:
+        list(client.select("/projects"))
+    assert logins(xnat_archive) == ["POST", "DELETE"] and len(made) == 1
+    with Interface(xnat_archive.url, "admin", "admin", cache=tmp_path, connections=1) as client:
+        # nobody reads on: the one connection is in use
+        answer = client.transport.send(Request("GET", Address.of("data", "projects")))
+    assert logins(xnat_archive) == ["POST", "DELETE"] * 2 and len(made) == 3
+    assert xnat_archive.archive.open_sessions == 0
+    answer.close()
 
 
 def test_making_an_interface_sends_nothing(xnat_archive):
