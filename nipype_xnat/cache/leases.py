@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ log = logging.getLogger("nipype_xnat.cache")
 DAYS = 14.0
 """How long a lease lasts unless it is renewed: jobs wait in queues."""
 
+
+# the part of its time within which a lease need not begin anew: an hour of fourteen days
+_YOUNG = 1 / 336
 
 # an ended lease may be renewed at any moment, so it is not removed at once
 _FORGET = 30 * 86400.0
@@ -55,18 +59,21 @@ def renewed(path: Path, text: bytes) -> bool:
     """Let a lease that is there already begin anew, if it keeps what a text says.
 
     Its age is that of its file, so a touch renews it. Replacing a file makes some file systems wait
-    for the disk, which a run in which nothing changed need not do.
+    for the disk, and on a busy one even a touch waits, which a run in which nothing changed need
+    not do.
     """
     try:
         kept = path.read_bytes()
+        there = json.loads(kept)
         if kept != text:
-            there, wanted = json.loads(kept), json.loads(text)
+            wanted = json.loads(text)
             # what was handed out earlier stays until it is known what is handed out now
             if wanted["views"] or there["seconds"] != wanted["seconds"]:
                 return False
             if not set() < set(wanted["digests"]) <= set(there["digests"]):
                 return False
-        os.utime(path)
+        if abs(time.time() - path.stat().st_mtime) > there["seconds"] * _YOUNG:
+            os.utime(path)
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return True

@@ -212,12 +212,16 @@ def test_lease_of_the_same_is_renewed_by_a_touch(cache, three, tmp_path):
     (before,) = cache.leases()
     written = path.stat().st_ino
     for digests, views in (([digest], []), ([digest, "1" * 32], [three["b"] / "f"])):
-        os.utime(path, (0, time.time() - 1000))
+        os.utime(path, (0, time.time() - 7200))
         cache.lease(tmp_path / "run", digests, views)
         (lease,) = cache.leases()
         assert path.stat().st_ino == written
         assert (lease.digests, lease.views) == (before.digests, before.views)
         assert lease.until >= before.until
+    young = int(time.time()) - 60
+    os.utime(path, (0, young))
+    cache.lease(tmp_path / "run", [digest])
+    assert path.stat().st_mtime == young, "nothing is written for a minute's sake"
     for digests, views in (([digest], [three["a"]]), (["2" * 32], []), ([], [])):
         cache.lease(tmp_path / "run", digests, views)
         (lease,) = cache.leases()
