@@ -17,6 +17,7 @@ SUBJECTS = (
     "select",
     "fetch",
     "large",
+    "streams",
     "series",
     "warm",
     "upload",

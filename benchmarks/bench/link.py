@@ -3,8 +3,8 @@
 Each connection has a queue of its own in each direction, and a piece of data leaves it half a
 round trip after it came, so no connection waits for another one's data. Where a bandwidth is given,
 all connections share it, piece by piece in the order in which they came; what a connection may have
-on its way is limited, as by a TCP window. A new connection costs a round trip before its first
-data.
+on its way is limited, as by a TCP window. Each connection may have a bandwidth of its own too. A
+new connection costs a round trip before its first data.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Wire:
 
     delay: float
     bandwidth: float
+    each: float = 0.0
     free: float = 0.0
     carried: int = 0
     pipes: set[Pipe] = field(default_factory=set)
@@ -46,7 +47,9 @@ class Wire:
     def window(self) -> int:
         """Bytes that each connection may have on its way now."""
         whole = int(4 * self.delay * self.bandwidth) + _SLACK if self.bandwidth else _UNLIMITED
-        return max(_LEAST, whole // max(1, len(self.pipes)))
+        share = whole // max(1, len(self.pipes))
+        own = int(4 * self.delay * self.each) + _LEAST if self.each else share
+        return max(_LEAST, min(share, own))
 
 
 class Pipe:
@@ -59,6 +62,7 @@ class Pipe:
         self.not_before = not_before
         self.queue: deque[tuple[float, bytes]] = deque()
         self.held = 0
+        self.free = 0.0
         self.paused = False
         self.timer: asyncio.TimerHandle | None = None
         self.ended = False
@@ -67,7 +71,11 @@ class Pipe:
 
     def take(self, data: bytes) -> None:
         """Note what came, and when it is to leave."""
-        due = max(self.wire.due(len(data), self.loop.time()), self.not_before)
+        now = self.loop.time()
+        due = max(self.wire.due(len(data), now), self.not_before)
+        if self.wire.each:
+            self.free = max(self.free, now) + len(data) / self.wire.each
+            due = max(due, self.free + self.wire.delay)
         self.queue.append((due, data))
         self.held += len(data)
         if self.held > self.wire.window and not self.paused:
@@ -168,12 +176,14 @@ class Link:
         Seconds of a round trip.
     bandwidth : float
         Bytes a second in each direction; 0 for no limit.
+    each : float
+        The same for a single connection.
     """
 
-    def __init__(self, target: int, rtt: float, bandwidth: float):
+    def __init__(self, target: int, rtt: float, bandwidth: float, each: float):
         self.target = target
-        self.up = Wire(rtt / 2, bandwidth)
-        self.down = Wire(rtt / 2, bandwidth)
+        self.up = Wire(rtt / 2, bandwidth, each)
+        self.down = Wire(rtt / 2, bandwidth, each)
         self.connections = 0
         self.tasks: set[asyncio.Future[None]] = set()
 
@@ -194,9 +204,9 @@ class Link:
 
 
 def main() -> None:
-    """Run a link: target port, milliseconds of a round trip, bytes a second."""
-    target, rtt, bandwidth = sys.argv[1:]
-    link = Link(int(target), float(rtt) / 1000, float(bandwidth))
+    """Run a link: target port, milliseconds of a round trip, bytes a second of all and of each."""
+    target, rtt, bandwidth, each = sys.argv[1:]
+    link = Link(int(target), float(rtt) / 1000, float(bandwidth), float(each))
     # epoll waits in whole milliseconds; select does not
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
     loop.run_until_complete(link.run())

@@ -78,10 +78,14 @@ class Site:
         return found
 
     @contextmanager
-    def link(self, milliseconds: float, bandwidth: float = 0) -> Iterator[Link]:
-        """Open a link to it, of a round-trip time and a bandwidth in bytes a second."""
+    def link(self, milliseconds: float, bandwidth: float = 0, each: float = 0) -> Iterator[Link]:
+        """Open a link to it, of a round-trip time and a bandwidth in bytes a second.
+
+        The last one is that of a single connection.
+        """
         port = urlsplit(self.url).port
-        process = Process("bench.link", str(port), str(milliseconds), str(bandwidth))
+        values = map(str, (port, milliseconds, bandwidth, each))
+        process = Process("bench.link", *values)
         try:
             yield Link(f"http://127.0.0.1:{process.first}", process)
         finally:

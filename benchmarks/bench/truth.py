@@ -59,7 +59,7 @@ def _connect(port: int) -> socket.socket:
 
 @contextmanager
 def _link(port: int, milliseconds: float, bandwidth: float = 0) -> Iterator[int]:
-    process = Process("bench.link", str(port), str(milliseconds), str(bandwidth))
+    process = Process("bench.link", *map(str, (port, milliseconds, bandwidth, 0)))
     try:
         yield int(process.first)
     finally:

@@ -19,6 +19,7 @@ from .names import Names
 from .patience import Patience
 from .progress import Progress, Reporter
 from .series import Outcome, fetch_series, series_of
+from .spare import Spare
 from .work import Work, filled, is_own
 from .workers import run_all
 
@@ -93,6 +94,8 @@ def fetch(
     left: list[int] = []
 
     def give_up(outcome: Outcome) -> bool:
+        if work.spare is not None:
+            work.spare.one_less()
         results.update(outcome.fetched)
         failures.extend(outcome.failures)
         left.extend(outcome.left)
@@ -113,9 +116,11 @@ def fetch(
         ]
         jobs += _alone(work, wanted, [index for index in missing if index not in zipped])
         if jobs:
+            work.spare = Spare(cache.scratch, connections, len(jobs))
             run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
         if left and not failures:
             jobs = _alone(work, wanted, left)
+            work.spare = Spare(cache.scratch, connections, len(jobs))
             run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
     finally:
         names.write()

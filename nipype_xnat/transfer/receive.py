@@ -14,6 +14,8 @@ from ..records import Record
 from ..transport import Answer, Request, Transport
 from .decision import Action
 from .patience import Patience, Stop
+from .segments import LEAST, Segments
+from .spare import Spare
 
 __all__ = ["Received", "receive"]
 
@@ -52,6 +54,10 @@ class _Broken(Exception):
     """An answer that ended early, or does not fit to what is here."""
 
 
+class _Alone(Exception):
+    """What several connections brought ends here; one has to bring the rest."""
+
+
 def receive(
     transport: Transport,
     record: Record,
@@ -61,6 +67,7 @@ def receive(
     stop: Stop,
     report: Callable[[int, int | None, Action], None],
     since: str = "",
+    spare: Spare | None = None,
 ) -> Received:
     """Fill a partial file with a file of the archive.
 
@@ -78,6 +85,8 @@ def receive(
     since : str
         A Last-Modified: if the file did not change since then nothing is sent, and the action is
         ``revalidate``.
+    spare : Spare, optional
+        Connections that a large file with a digest may take besides its own.
 
     Raises
     ------
@@ -87,7 +96,14 @@ def receive(
         If the connection breaks again and again without anything new.
     """
     return _Reception(
-        transport, record, partial, patience=patience, stop=stop, report=report, since=since
+        transport,
+        record,
+        partial,
+        patience=patience,
+        stop=stop,
+        report=report,
+        since=since,
+        spare=spare,
     ).run()
 
 
@@ -102,6 +118,7 @@ class _Reception:
         stop: Stop,
         report: Callable[[int, int | None, Action], None],
         since: str,
+        spare: Spare | None,
     ) -> None:
         self.transport = transport
         self.record = record
@@ -114,6 +131,9 @@ class _Reception:
         self.bytes = 0
         self.modified = ""
         self.whole: int | None = record.size
+        self.spare = spare
+        self.several = bool(spare) and bool(record.digest) and (record.size or 0) >= LEAST
+        self.mixed = False  # some bytes came over other connections than the first
 
     def run(self) -> Received:
         strikes = misfits = 0
@@ -125,6 +145,8 @@ class _Reception:
                     return Received(Action.REVALIDATE, self.bytes, self.since)
                 self._check()
                 return Received(self.action, self.bytes, self.modified)
+            except _Alone:
+                continue
             except _Broken as broken:
                 if self.partial.size > furthest:
                     strikes = 0
@@ -140,9 +162,12 @@ class _Reception:
                 log.info("trying again in %.1f s: %s (%s)", pause, self.record.place, broken)
                 self.stop.wait(pause)
             except _Misfit as misfit:
-                # bytes of an earlier run may be those of an older file: that proves nothing
-                if not self.partial.adopted:
+                # bytes of an earlier run may be those of an older file, and those of several
+                # answers of several files: that proves nothing
+                if not self.partial.adopted and not self.mixed:
                     misfits += 1
+                if self.mixed:
+                    self.several = False
                 if misfits >= _FULL_DOWNLOADS:
                     raise DigestMismatch(
                         f"{self.record.place} is not what the listing says: {misfit}",
@@ -161,6 +186,7 @@ class _Reception:
     def _start_over(self) -> None:
         self.partial.start_over()
         self.action = Action.DOWNLOAD
+        self.mixed = False
 
     def _check(self) -> None:
         if self.record.digest and self.partial.digest != self.record.digest.lower():
@@ -223,6 +249,18 @@ class _Reception:
         return self.partial.size + int(length)
 
     def _take(self, answer: Answer) -> None:
+        if self.spare is None or not self.several:
+            self._take_from(answer, None)
+            return
+        here = self.partial.size
+        ahead = Segments(self.transport, self.record, answer.headers, self.spare, self.stop, here)
+        try:
+            self._take_from(answer, ahead)
+        finally:
+            self.bytes += ahead.close()
+            self.several = not ahead.failed
+
+    def _take_from(self, answer: Answer, ahead: Segments | None) -> None:
         partial = self.partial
         try:
             for chunk in answer.stream():
@@ -232,10 +270,25 @@ class _Reception:
                     raise _Misfit(f"more than its {self.whole} bytes came")
                 partial.write(chunk)
                 self.report(partial.size, self.whole, self.action)
+                if self.spare is not None:
+                    self.spare.came(len(chunk))
+                if ahead is not None and ahead.takes_over(partial.size):
+                    answer.close()
+                    self._take_pieces(ahead)
+                    return
         except CannotReachServer as error:
             raise _Broken(error.message) from error
         if self.whole is not None and partial.size < self.whole:
             raise _Broken(f"the body ended after {partial.size} of {self.whole} bytes")
+
+    def _take_pieces(self, ahead: Segments) -> None:
+        self.mixed = True
+        for block in ahead.blocks():
+            self.stop.check()
+            self.partial.write(block)
+            self.report(self.partial.size, self.whole, self.action)
+        if not self._complete():
+            raise _Alone
 
 
 def _settled(answer: Answer) -> bool:

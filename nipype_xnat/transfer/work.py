@@ -28,6 +28,7 @@ from .names import Names, name_of_resource
 from .patience import Patience, Stop
 from .progress import Reporter
 from .receive import Received, receive
+from .spare import Spare
 from .speeds import LARGEST, MOST, speeds_of
 from .zipped import Bundle
 
@@ -57,6 +58,7 @@ class Work:
         self.patience = patience
         self.report = report
         self.stop = Stop()
+        self.spare: Spare | None = None
         self._speeds = speeds_of(transport.server)
 
     def refuse(self, record: Record) -> None:
@@ -232,6 +234,7 @@ class Work:
                 stop=self.stop,
                 report=self._progress(record),
                 since=since,
+                spare=self.spare,
             )
         partial.start_over()
         came = bundle.receive(record)

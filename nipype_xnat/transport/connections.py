@@ -26,6 +26,7 @@ from urllib3.exceptions import EmptyPoolError
 from .lifetime import watch_forks
 from .slots import Slot, Slots, any_held, wait_for_release
 from .streams import put_unread_aside, unread
+from .waiting import look_up
 
 __all__ = ["SharingAdapter", "seconds_waited"]
 
@@ -207,6 +208,7 @@ class _Pool:
             except EmptyPoolError:
                 # all connections of this process are in use, perhaps by what nobody reads on
                 put_unread_aside()
+                look_up()
 
     def give_up(self, chosen: Callable[[Any], bool]) -> None:
         """Close connections that rest, where chosen."""

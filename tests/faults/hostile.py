@@ -18,6 +18,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from slow import Slow
+
 LONG_AGO = 1_600_000_000
 ROUTE = re.compile(r"/data/experiments/E[0-9]+/resources(?:/([^/]+))?(?:/files)?(?:/(.*))?")
 
@@ -76,7 +78,7 @@ class Hostile:
             ]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Slow, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     state: Hostile
