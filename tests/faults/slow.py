@@ -114,6 +114,6 @@ class Slow:
     def get_slow_no_more(self, data, beyond):
         """Segments beyond a byte are refused."""
         if self.asked(data)[2] and self.asked(data)[0] > beyond:
-            self.answer(503, b"busy", Retry_After="60")
+            self.answer(503, b"busy")
         else:
             self.get_slow_first(data)

@@ -39,6 +39,11 @@ def segments_of(server, name="a.bin"):
     return sorted((int(match[1]), int(match[2])) for match in found if match)
 
 
+def whole(server, name="a.bin"):
+    """Return the ranges without an end, in order."""
+    return [asked for asked in server.ranges(name) if asked is None or asked.endswith("-")]
+
+
 def is_clean(cache):
     alive = [t for t in threading.enumerate() if t.name.startswith("nipype_xnat-segments")]
     return not alive and not list((cache.root / "partial").iterdir())
@@ -56,9 +61,10 @@ def test_segments_are_fetched_ahead(transport, cache, wanted, noise, server, beh
     assert is_clean(cache)
 
 
-def test_all_that_came_is_counted_once(transport, cache, wanted, noise, server):
-    with_segments = get(transport, cache, wanted("slow-first", noise(SIZE)))[0].bytes
-    assert SIZE <= with_segments <= SIZE + sum(b + 1 - a for a, b in segments_of(server))
+def test_the_first_connection_ends_where_the_segments_begin(transport, cache, wanted, noise):
+    (item,) = get(transport, cache, wanted("slow-first", noise(SIZE)))
+    # had it gone on, nearly all would have come twice
+    assert SIZE <= item.bytes < 1.5 * SIZE
 
 
 def test_progress_only_grows(transport, cache, wanted, noise):
@@ -139,14 +145,14 @@ def test_a_segment_that_does_not_fit_is_thrown_away(
     assert item.path.read_bytes() == noise(SIZE)
     assert item.action is Action.DOWNLOAD
     assert segments_of(server), "it was tried"
-    assert [asked for asked in server.ranges() if asked is None] == [None], "the first one went on"
+    assert whole(server) == [None], "the first one went on"
     assert is_clean(cache)
 
 
 def test_segments_of_other_bytes_cost_another_download(transport, cache, wanted, noise, server):
     (item,) = get(transport, cache, wanted("slow-lying", noise(SIZE)))
     assert item.path.read_bytes() == noise(SIZE)
-    assert server.ranges().count(None) == 2 and server.ranges()[-1] is None
+    assert whole(server) == [None, None]
 
 
 def test_a_listing_that_lies_is_found_out(transport, cache, wanted, noise, server):
@@ -167,7 +173,7 @@ def test_segments_that_break_are_resumed(transport, cache, wanted, noise, server
 def test_segments_that_never_come(transport, cache, wanted, noise, server):
     (item,) = get(transport, cache, wanted("slow-cut-0", noise(SIZE)))
     assert item.path.read_bytes() == noise(SIZE)
-    assert server.ranges().count(None) == 1
+    assert whole(server) == [None]
 
 
 def test_a_server_that_has_enough_in_the_middle(transport, cache, wanted, noise, server):
@@ -181,8 +187,7 @@ def test_segments_that_end_in_the_middle(transport, cache, wanted, noise, server
     monkeypatch.setattr(segments, "SILENCE", 0.3)
     (item,) = get(transport, cache, wanted("slow-then-silent-1200000", noise(SIZE)))
     assert item.path.read_bytes() == noise(SIZE)
-    opened = [asked for asked in server.ranges() if asked and asked.endswith("-")]
-    assert len(opened) == 1, "one connection brought the rest"
+    assert len(whole(server)) == 2, "one connection brought the rest"
     server.release.set()
     wait_for(lambda: is_clean(cache))
 
