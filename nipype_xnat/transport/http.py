@@ -50,6 +50,7 @@ USER_AGENT = f"nipype_xnat/{__version__}"
 _HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 _LOG_IN = Request("POST", Address.of("data", "JSESSION"))
 _TOO_LATE = 504  # a proxy waited long enough
+_SHORT = 1 << 16  # bytes that are read sooner than a new connection is made
 _RETRY_STATUS = frozenset({429, 502, 503, _TOO_LATE})
 _MAX_REDIRECTS = 5
 # seconds that the end of a process waits for a connection to log out over
@@ -334,7 +335,9 @@ class HttpTransport:
                 refusals.seconds_of(response.headers.get("Retry-After")),
             )
             encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-            body = Stream(pieces(response.raw, encoded), response.close, turn.end)
+            left = response.raw.length_remaining
+            short = request.expect != "bytes" if left is None else left <= _SHORT
+            body = Stream(pieces(response.raw, encoded), response.close, turn.end, short)
             return Answer(
                 request,
                 response.status_code,

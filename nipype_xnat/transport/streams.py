@@ -71,11 +71,19 @@ class Stream:
         Gives the connection back.
     ended : callable
         Called when nothing more comes over the connection, perhaps more than once.
+    short : bool
+        Whether it is little: then what nobody read is read at its end, because the connection can
+        be used again only after the last byte.
     """
 
     def __init__(
-        self, pieces: Iterator[bytes], close: Callable[[], object], ended: Callable[[], object]
+        self,
+        pieces: Iterator[bytes],
+        close: Callable[[], object],
+        ended: Callable[[], object],
+        short: bool = False,
     ) -> None:
+        self._short = short
         self._pieces = pieces
         self._close = close
         self._ended = ended
@@ -111,12 +119,25 @@ class Stream:
 
     def close(self) -> None:
         """Give the connection back; nothing more is read."""
+        if self._short and not self._whole and self._lock.acquire(blocking=False):
+            try:
+                self._read_out()
+            finally:
+                self._lock.release()
         self._whole = True
         self._close()
         self._ended()
         if self._aside is not None:
             self._aside.close()
             self._aside = None
+
+    def _read_out(self) -> None:
+        size = 0
+        try:
+            while size < _ENOUGH and (piece := next(self._pieces, None)) is not None:
+                size += len(piece)
+        except Exception:  # then the connection is of no use, and nobody wanted the rest
+            return
 
     @property
     def unread(self) -> bool:

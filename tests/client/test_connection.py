@@ -30,6 +30,7 @@ from nipype_xnat.errors import (
     XNATWarning,
 )
 from nipype_xnat.transport import Request
+from support.counting import door
 
 SECRET = "s3cret-of-this-test"
 
@@ -483,3 +484,34 @@ def test_a_log_in_that_fails_shows_no_password_among_local_variables(xnat_archiv
     kinds = type(caught.value), caught.value, caught.value.__traceback__
     shown = "".join(traceback.TracebackException(*kinds, capture_locals=True).format())
     assert "_try_to_open" in shown and "not-the-right-one" not in shown
+
+
+def test_answers_that_nobody_reads_leave_the_connection_to_the_next_request(
+    xnat_archive, fill, tmp_path
+):
+    files = {"R": {"a.txt": b"a"}}
+    fill.put("/data/projects/P")
+    fill.session("P", "S", "E", {"1": ("T1w", files)}, ID="X_E1")
+    address = Address.of("data", "experiments", "X_E1", "scans", "1", "resources", "R", "files")
+    with (
+        door(xnat_archive.url) as way,
+        Interface(way.url, "admin", "admin", cache=tmp_path) as client,
+    ):
+        send = client.transport.send
+        with send(Request("GET", address / "a.txt", expect="bytes")) as answer:
+            known = answer.headers["last-modified"]
+        for _ in range(3):
+            same = Request(
+                "GET",
+                address / "a.txt",
+                headers={"If-Modified-Since": known},
+                expect="bytes",
+                accept=frozenset({304}),
+            )
+            with send(same) as answer:
+                assert answer.status == 304
+            send(Request("HEAD", address / "a.txt", expect="bytes")).close()
+            send(Request("PUT", Address.of("data", "projects", "P", "subjects", "T"))).close()
+            send(Request("DELETE", Address.of("data", "projects", "P", "subjects", "T"))).close()
+            send(Request("GET", address.ask(format="json"), expect="json")).close()
+        assert way.made == 1
