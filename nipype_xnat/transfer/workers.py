@@ -34,7 +34,8 @@ def run_all(
     stop : Stop
         Set when all must end; the jobs look at it.
     give_up : callable
-        Is told each result as it comes; true means that no further job is begun.
+        Is told each result as it comes, one at a time, in the thread of its job; true means that
+        no further job is begun.
 
     Returns
     -------
@@ -43,23 +44,28 @@ def run_all(
     """
     results: list[T | None] = [None] * len(jobs)
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, T | None, BaseException | None]] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     for index in range(len(jobs)):
         todo.put(index)
     closed = threading.Event()
+    telling = threading.Lock()
 
     def work() -> None:
-        while not closed.is_set():
-            try:
-                index = todo.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                done.put((index, jobs[index](), None))
-            except BaseException as error:
-                done.put((index, None, error))
-                break
-        done.put((-1, None, None))
+        try:
+            while not closed.is_set():
+                try:
+                    index = todo.get_nowait()
+                except queue.Empty:
+                    break
+                result = results[index] = jobs[index]()
+                # here, and not in the thread that waits: to wake it for each job costs more
+                with telling:
+                    if give_up(result):
+                        closed.set()
+        except BaseException as error:
+            ended.put(error)
+        else:
+            ended.put(None)
 
     # daemons, because a thread that waits for a silent server must not keep the process alive
     crew = [
@@ -72,17 +78,12 @@ def run_all(
         left = len(crew)
         while left:
             try:
-                index, result, error = done.get(timeout=_LOOK)
+                error = ended.get(timeout=_LOOK)
             except queue.Empty:
                 continue
             if error is not None:
                 raise error
-            if index < 0:
-                left -= 1
-                continue
-            results[index] = result
-            if result is not None and give_up(result):
-                closed.set()
+            left -= 1
         return results
     except BaseException:
         closed.set()
