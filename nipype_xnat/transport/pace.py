@@ -27,7 +27,7 @@ LONGEST = 60.0
 
 _ROUND = 8  # answers that tell something
 _MUCH = 3.0  # times the usual time
-_CLEARLY = 0.2  # seconds more than the usual time: less is what a busy machine makes
+_CLEARLY = 0.5  # seconds more than the usual time: less is what a busy machine makes
 _SHARE = 4  # late answers alone leave this part of the connections
 _DRIFT = 1.05  # what lasts becomes usual
 _LOOK = 1.0  # seconds between looks at what keeps connections
