@@ -11,9 +11,8 @@ from nipype_xnat.select import compute
 from support.dicom_files import instance, packed, study
 
 
-@pytest.fixture
-def waiting(client, fill, tmp_path):
-    """Three sessions: two of P (the first one with two scans), and one of Q."""
+def fill_prearchive(fill):
+    """Send three sessions: two of P (the first one with two scans), and one of Q."""
     for project in ("P", "Q"):
         fill.put(f"/data/projects/{project}")
         fill.put(f"/data/projects/{project}/prearchive_code/0")
@@ -23,9 +22,26 @@ def waiting(client, fill, tmp_path):
         ("Q", "S1", "E3", packed({"a.dcm": instance(study=3)})),
     ]
     for project, subject, session, content in arrivals:
-        path = tmp_path / "session.zip"
-        path.write_bytes(content)
-        client.manage.prearchive.import_zip(path, project, subject, session)
+        fill.call(
+            "POST",
+            "/data/services/import",
+            params={
+                "import-handler": "DICOM-zip",
+                "inbody": "true",
+                "dest": f"/prearchive/projects/{project}",
+                "PROJECT_ID": project,
+                "SUBJECT_ID": subject,
+                "EXPT_LABEL": session,
+            },
+            data=content,
+            headers={"Content-Type": "application/zip"},
+        )
+
+
+@pytest.fixture
+def waiting(client, hold):
+    """Select from what waits."""
+    hold(fill_prearchive)
     return client.select
 
 
