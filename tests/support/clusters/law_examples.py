@@ -10,17 +10,17 @@ import pytest
 
 from nipype_xnat import Interface
 from nipype_xnat.mirror import Wanted, pull, push
-from support.clusters import cohort
-from support.clusters.ground import ALL, HEADS, Ground
+from support.clusters import cohort, submit
+from support.clusters.ground import ALL, Ground
 from support.demo_site import RECON_ALL
 
 #: the last line of a batch script, which is what it runs, in a network namespace without a route
 _WITHOUT_ROUTE = 'exec unshare -n -- bash -c "$(tail -n 1 "$0")"'
-#: for each example the resource that it stores, the folder of the node that makes it, and how many
-#: files that are
+#: for each example its sessions, the resource that it stores, the folder of the node that makes it,
+#: and how many files that are
 _EXAMPLES = {
-    "bet_cohort": ("BET", "bet", 2),
-    "recon_all_cohort": ("FREESURFER", "recon/{session}", 4),
+    "bet_cohort": (submit.SESSIONS, "BET", "bet", 2),
+    "recon_all_cohort": (submit.SESSIONS[1:], "FREESURFER", "recon/{session}", 4),
 }
 
 
@@ -48,16 +48,19 @@ class ExampleLaw(Ground):
     @pytest.mark.parametrize(("name", "where", "kind"), list(_cases()))
     def test_an_example(self, site, cluster, linear, monkeypatch, name, where, kind):
         site.put_program("recon-all", RECON_ALL)
+        sessions, label, node, number = _EXAMPLES[name]
         words = ["--plugin", getattr(self, kind)]
+        for session in sessions:
+            words += ["--session", session]
         if where == "online":
             code, said = self.example(site, name, *words)
             assert code == 0, said
         else:
             self._offline(site, monkeypatch, name, *words)
-        assert len(site.computed()) == len(HEADS)
-        label, node, number = _EXAMPLES[name]
+        assert len(site.computed()) == len(sessions)
         held = cohort.held(site, label)
-        assert len(held) == number * len(HEADS)
+        assert len(held) == number * len(sessions)
+        assert {session for session, _ in held} == set(sessions)
         for (session, path), (digest, *_) in held.items():
             made = site.folder / "work" / name / session / node.format(session=session) / path
             assert hashlib.md5(made.read_bytes()).hexdigest() == digest
