@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import cache_folder
-
 if TYPE_CHECKING:
     from ..cache import Cache, Pruned
 
@@ -46,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what was asked."""
     from ..cache import Cache
+    from ..config import cache_folder
 
     cache = Cache(cache_folder(args.cache))
     if args.action == "list":

@@ -24,6 +24,11 @@ def test_the_client_and_the_command_line_bring_neither_nipype_nor_the_archive(st
     assert not brought & {"nipype_xnat.select", "multiprocessing", "html"}
 
 
+def test_help_brings_no_client():
+    brought = brought_by("from nipype_xnat.cli.main import parser; parser().format_help()")
+    assert not brought & {"requests", "nipype_xnat.transport", "nipype_xnat.cache"}
+
+
 def test_the_interfaces_bring_no_more_of_nipype_than_they_are_made_of():
     brought = brought_by("from nipype_xnat import XNATQuery, XNATSink, XNATSource")
     brought -= brought_by("import nipype.interfaces.io")
