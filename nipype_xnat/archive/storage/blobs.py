@@ -95,7 +95,7 @@ class Blobs:
 
     def open_raw(self, name: str) -> FileIO:
         """Open a content for being read in large pieces, or sent by the system."""
-        return FileIO(f"{self._files}/{name[:2]}/{name}")
+        return FileIO(str(self.path(name)))
 
     def add(self, source: Readable, limit: int | None = None) -> Blob:
         """Store what can be read from `source`, at most `limit` bytes."""
