@@ -266,7 +266,8 @@ class Objects:
                 # unlike a rename, a link never replaces a file that somebody uses
                 os.link(source, target)
             except FileNotFoundError:
-                if target.parent.is_dir():
+                # the folder, unless what came was cleared away
+                if not source.exists():
                     raise
                 target.parent.mkdir(parents=True, exist_ok=True)
             except FileExistsError:

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 from nipype_xnat.archive import Archive, Site
 
@@ -48,3 +49,16 @@ def fill(http, url, project="P"):
     scan = http.put(session + "/scans/1?xsiType=xnat:mrScanData&type=T1w")
     scan.raise_for_status()
     return answer.text
+
+
+@pytest.fixture
+def told():
+    """The statements that SQLite was given, by all connections opened meanwhile."""
+    statements = []
+
+    def connected(connection, _record):
+        connection.set_trace_callback(statements.append)
+
+    sa.event.listen(sa.pool.Pool, "connect", connected)
+    yield statements
+    sa.event.remove(sa.pool.Pool, "connect", connected)

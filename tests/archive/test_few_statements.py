@@ -14,19 +14,6 @@ from .conftest import fill
 
 
 @pytest.fixture
-def told():
-    """The statements that SQLite was given, by all connections opened meanwhile."""
-    statements = []
-
-    def connected(connection, _record):
-        connection.set_trace_callback(statements.append)
-
-    sa.event.listen(sa.pool.Pool, "connect", connected)
-    yield statements
-    sa.event.remove(sa.pool.Pool, "connect", connected)
-
-
-@pytest.fixture
 def resource(start, log_in):
     """The address of a resource of 40 files, with somebody who may read it, and its archive."""
     archive, url = start()

@@ -2,7 +2,6 @@
 
 import pytest
 import requests
-from sqlalchemy import event
 
 from .conftest import fill
 
@@ -11,20 +10,19 @@ FILES = "/data/projects/P/resources/R/files"
 
 
 @pytest.fixture
-def asked(start, log_in):
+def asked(told, start, log_in):
     """An archive with a session, a person logged in, and the statements that were run."""
     archive, url = start()
     http = log_in(url)
     fill(http, url)
     http.put(url + FILES + "/a.txt?inbody=true", data=b"a").raise_for_status()
-    statements = []
-    with archive.database.change() as connection:
-        event.listen(
-            connection.engine,
-            "before_cursor_execute",
-            lambda _c, _cursor, statement, *_: statements.append(statement),
-        )
-    return archive, url, http, statements
+    told.clear()
+    return archive, url, http, told
+
+
+def reading(statements):
+    """Those that read tables; whether another process changed something is asked each time."""
+    return [one for one in statements if one.lstrip().upper().startswith(("SELECT", "WITH"))]
 
 
 @pytest.mark.parametrize("path", ["/data/projects", EXPERIMENTS, FILES, "/data/subjects"])
@@ -33,10 +31,10 @@ def test_the_same_question_is_answered_without_a_statement(asked, path, form):
     _, url, http, statements = asked
     address = f"{url}{path}?format={form}"
     first = http.get(address)
-    assert statements
+    assert reading(statements)
     statements.clear()
     again = http.get(address)
-    assert statements == []
+    assert reading(statements) == []
     assert again.content == first.content
     own = {"Date", "Set-Cookie"}
     assert {k: v for k, v in again.headers.items() if k not in own} == {

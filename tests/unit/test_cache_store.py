@@ -56,6 +56,21 @@ def test_published_twice_stays_the_same_file(cache):
     assert path.stat().st_ino == inode
 
 
+def test_a_folder_that_another_thread_makes_at_the_same_moment(cache, monkeypatch):
+    link, refused = os.link, []
+
+    def late(source, target):
+        if not refused:
+            refused.append(target)
+            target.parent.mkdir(parents=True)  # by the other one
+            raise FileNotFoundError(target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    digest, path = add(cache, b"brain")
+    assert refused == [path] and cache.find(digest, 5) == path
+
+
 @pytest.mark.parametrize("digest", ["", "x", "../../../etc/passwd", "0" * 31, "g" * 32])
 def test_what_is_no_digest_is_never_a_path(cache, digest):
     assert cache.find(digest) is None
