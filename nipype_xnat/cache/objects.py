@@ -59,6 +59,7 @@ class Objects:
         self.mode = mode
         self.patience = patience
         self._prepared = False
+        self._partials = f"{self.root}{os.sep}partial"
 
     # -- looking up
 
@@ -208,7 +209,7 @@ class Objects:
         """
         with self._troubles():
             self._prepare()
-            partial = Partial(self.root.joinpath("partial", f"{name}.{unique_name()}"))
+            partial = Partial(Path(self._partials, f"{name}.{unique_name()}"))
             if is_md5(name):
                 for size, path in self._leftovers(name):
                     if path == partial.path or (largest is not None and size > largest):
@@ -253,11 +254,9 @@ class Objects:
                 # where locks lie, another process published the same and cleared ours away
                 if self._find([self.root], digest, partial.size) is None:
                     raise
-        for path in [partial.path, *(path for _, path in self._leftovers(digest))]:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                log.debug("cannot remove %s: %s", path, error)
+        _remove(partial.path)
+        for _, path in self._leftovers(digest):
+            _remove(path)
         return target
 
     def _give_name(self, source: Path, target: Path, digest: str, size: int) -> None:
@@ -337,11 +336,10 @@ class Objects:
     def _leftovers(self, name: str) -> list[tuple[int, Path]]:
         """List what there is of unfinished attempts, longest first, with their sizes."""
         found = []
-        folder = self.root / "partial"
         start = f"{name}."
         try:
             # done for each file that comes: no pattern is compiled, no path made in vain
-            with os.scandir(folder) as entries:
+            with os.scandir(self._partials) as entries:
                 others = [Path(entry) for entry in entries if entry.name.startswith(start)]
         except FileNotFoundError:
             return []
@@ -356,7 +354,7 @@ class Objects:
 
     def _prepare(self) -> None:
         # once, and again where somebody removed it: it is called for each file
-        if self._prepared and (self.root / "partial").is_dir():
+        if self._prepared and os.path.isdir(self._partials):  # noqa: PTH112  (much quicker)
             return
         if not self._layout():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -431,3 +429,10 @@ class Objects:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.debug("cannot remove %s: %s", path, error)
