@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -27,18 +28,30 @@ def write(found: dict[str, Subject], report: Path, setting: Setting) -> None:
             draw(bars, picture)
             lines.append(f"![{bars.title}]({pictures.name}/{picture.name})")
         parts.append("\n\n".join(lines))
+    missed = [g for subject in found.values() for g in subject.goals if not g.reached]
     goals = [goal.line() for subject in found.values() for goal in subject.goals]
     text = _TEMPLATE.read_text("utf-8").format(
         machine=_machine(),
         rounds=setting.rounds,
         quick=" This was a quick run, whose figures are not for comparison." * setting.quick,
         goals="\n".join(["| what | goal | measured | |", "|---|---|---:|---|", *goals]),
-        why=_WHY.read_text("utf-8").strip(),
+        why=_why([goal.what for goal in missed]),
         subjects="\n\n".join(parts),
     )
     report.write_text(text.rstrip() + "\n", encoding="utf-8")
-    missed = [g for subject in found.values() for g in subject.goals if not g.reached]
     print(f"written: {report}; {len(goals) - len(missed)} goals reached, {len(missed)} missed")
+
+
+def _why(missed: list[str]) -> str:
+    """Return what is known of why goals are missed, by the beginnings of their names."""
+    known = re.split(r"^(?=- )", _WHY.read_text("utf-8"), flags=re.M)
+    told = [
+        text.strip()
+        for text in known
+        if (name := re.match(r"- \*\*(.+?)\*\*", text))
+        and any(what.startswith(name[1]) for what in missed)
+    ]
+    return "\n".join(["### Why some are missed\n", *told]) if told else ""
 
 
 def _command(name: str, setting: Setting) -> str:

@@ -20,7 +20,7 @@ from .patience import Patience
 from .progress import Progress, Reporter
 from .series import Outcome, fetch_series, series_of
 from .spare import Spare
-from .work import Work, filled, is_own
+from .work import Work, filled, has_address
 from .workers import run_all
 
 __all__ = ["fetch", "save"]
@@ -199,7 +199,7 @@ def save(
 
 def _group(record: Record) -> tuple[str, ...]:
     """Return what files have in common that one download serves."""
-    if not is_own(record):
+    if not has_address(record):
         return ("zip", str(record.resource))
     if record.digest:
         return ("digest", record.digest.lower())

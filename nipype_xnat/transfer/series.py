@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from ..errors import CacheError, NotInCache, XNATError
+from ..errors import XNATError
 from ..records import Record
 from ..transport.waiting import while_waiting
 from .delivery import Fetched
@@ -68,7 +68,7 @@ def series_of(
     """
     by_resource: dict[str, list[int]] = {}
     for index in missing:
-        if work.is_simple(records[index]):
+        if work.may_be_zipped(records[index]):
             by_resource.setdefault(name_of_resource(records[index]), []).append(index)
     sizes = {
         name: sum(records[index].size or 0 for index in indices)
@@ -84,7 +84,7 @@ def series_of(
         return []
     files = sum(len(by_resource[name]) for name in chosen)
     size = sum(sizes[name] for name in chosen)
-    pays = speeds_of(work.transport.server).zip_pays(files, size, len(chosen), connections)
+    pays = speeds_of(work.transport.server).choose_zip(files, size, len(chosen), connections)
     log.debug("%d files of %d resources come %s", files, len(chosen), "zipped" if pays else "alone")
     return [by_resource[name] for name in chosen] if pays else []
 
@@ -128,15 +128,10 @@ def fetch_series(
             _unzip(work, wanted, threads, found)
         except TooMuch:
             log.info("the resource of %s holds more than is wanted: one by one", first.place)
-            found.left = missing
-        except XNATError as error:
-            if isinstance(error, CacheError) and not isinstance(error, NotInCache):
-                found.failures.append((first.place, error))
-            else:
-                log.info("no zip for %s, one by one: %s", first.place, error.message)
-                found.left = missing
-        except OSError as error:
-            found.failures.append((first.place, work.trouble(error)))
+        except (XNATError, OSError) as error:
+            # no zip, or no room for it beside the files; what befalls single files too is told then
+            log.info("no zip for %s, one by one: %s", first.place, error)
+        found.left = [index for index in missing if index not in found.fetched]
         return found
 
 
@@ -160,8 +155,6 @@ def _unzip(work: Work, wanted: Mapping[int, Record], threads: int, found: Outcom
         def unpack(index: int) -> Fetched | XNATError:
             try:
                 return work.unpack(wanted[index], bundle, key, bytes_of[index])
-            except CacheError:
-                raise
             except XNATError as error:
                 return error
 
@@ -171,5 +164,4 @@ def _unzip(work: Work, wanted: Mapping[int, Record], threads: int, found: Outcom
                     found.fetched[index] = result
                 else:
                     log.info("%s: %s", wanted[index].place, result.message)
-                    found.left.append(index)
     speeds_of(work.transport.server).zip_took(time.monotonic() - began, size)

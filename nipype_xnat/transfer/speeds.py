@@ -33,8 +33,8 @@ class Speeds:
         self._one = _ONE
         self._zip = 1 / _ZIP
 
-    def zip_pays(self, files: int, size: int, zips: int, connections: int) -> bool:
-        """Tell whether zips are likely to be faster than files one by one.
+    def choose_zip(self, files: int, size: int, zips: int, connections: int) -> bool:
+        """Choose zips where they are likely to be faster; the other way seems better next time.
 
         Parameters
         ----------

@@ -29,10 +29,10 @@ from .patience import Patience, Stop
 from .progress import Reporter
 from .receive import Received, receive
 from .spare import Spare
-from .speeds import LARGEST, MOST, speeds_of
+from .speeds import LARGEST, speeds_of
 from .zipped import Bundle
 
-__all__ = ["Work", "filled", "is_own", "zip_key"]
+__all__ = ["Work", "filled", "has_address", "zip_key"]
 
 log = logging.getLogger("nipype_xnat.transfer")
 
@@ -108,7 +108,7 @@ class Work:
 
     def _used(self, record: Record, path: Path, size: int, decision: Decision) -> Fetched:
         self._names().saw(record)
-        if isinstance(self.transport, TracingTransport) and is_own(record):
+        if isinstance(self.transport, TracingTransport) and has_address(record):
             self.transport.kept(record.file)
         self._tell(record, decision.action, decision.reason, 0, size)
         digest = record.digest.lower()
@@ -169,7 +169,7 @@ class Work:
         path = self._cache().find(known.digest, known.size) if known else None
         if known is None or path is None:
             return None
-        tells = known.modified and is_own(record)
+        tells = known.modified and has_address(record)
         here = Here.REMEMBERED if tells else Here.FETCHED
         return known, path, self._decide(record, here)
 
@@ -225,7 +225,7 @@ class Work:
         return Fetched(found, path, received.action, received.bytes)
 
     def _receive(self, record: Record, partial: Partial, bundle: Bundle, since: str) -> Received:
-        if is_own(record):
+        if has_address(record):
             return receive(
                 self.transport,
                 record,
@@ -279,14 +279,13 @@ class Work:
         """Put an error of the cache's file system in words."""
         return self._cache().trouble(error)
 
-    def is_simple(self, record: Record) -> bool:
-        """Tell whether a file is small, has a digest, and has to be brought from the archive."""
+    def may_be_zipped(self, record: Record) -> bool:
+        """Tell whether a file has to be brought, and can be checked when it came in a zip."""
         return (
             bool(record.digest)
             and record.size is not None
-            and record.size <= MOST
             and self._decide(record, Here.NOTHING).action is Action.DOWNLOAD
-            and is_own(record)
+            and has_address(record)
             and self._cache().find(record.digest, record.size) is None
         )
 
@@ -336,7 +335,7 @@ class Work:
             self.report(record.place, size, size, action.value, finished=True)
 
 
-def is_own(record: Record) -> bool:
+def has_address(record: Record) -> bool:
     """Tell whether a file has an address of its own; others come out of a zip."""
     return all(is_addressable(part) for part in record.path.split("/") if part)
 

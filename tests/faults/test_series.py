@@ -1,5 +1,8 @@
 """Many small files of one resource: by its zip where that pays, else by themselves."""
 
+import errno
+import os
+
 import pytest
 
 from nipype_xnat import errors
@@ -94,6 +97,15 @@ def test_a_zip_of_much_else_is_not_waited_for(series, server, transport, cache, 
     assert all(item.record.size == item.bytes for item in fetched)
 
 
+def test_no_room_for_the_zip_beside_the_files(series, server, transport, cache, monkeypatch):
+    def full(name):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cache, "scratch", full)
+    records, files = series("zipped")
+    assert contents(fetch(transport, records, cache)) == files and alone(server) == NUMBER
+
+
 def test_large_files_and_few_files_come_alone(series, server, transport, cache):
     records, files = series("zipped", number=5, size=2 << 20)
     assert contents(fetch(transport, records, cache)) == files
@@ -127,20 +139,20 @@ def test_two_failing_files_are_named_and_the_others_kept(series, server, transpo
 
 def test_a_zip_is_tried_first_and_given_up_where_it_is_slow():
     speeds = Speeds()
-    assert speeds.zip_pays(files=200, size=30_000_000, zips=1, connections=8)
+    assert speeds.choose_zip(files=200, size=30_000_000, zips=1, connections=8)
     for _ in range(10):
         speeds.zip_took(20.0, 30_000_000)
         speeds.one_took(0.01)
-    assert not speeds.zip_pays(files=200, size=30_000_000, zips=1, connections=8)
+    assert not speeds.choose_zip(files=200, size=30_000_000, zips=1, connections=8)
 
 
 def test_the_slower_way_is_tried_again_after_a_while():
     speeds = Speeds()
     speeds.zip_took(2.0, 30_000_000)
-    tries = [speeds.zip_pays(200, 30_000_000, 1, 8) for _ in range(40)]
+    tries = [speeds.choose_zip(200, 30_000_000, 1, 8) for _ in range(40)]
     assert not tries[0] and any(tries)
 
 
 def test_few_files_on_many_connections_are_faster_alone():
-    assert not Speeds().zip_pays(files=8, size=8_000, zips=1, connections=8)
-    assert Speeds().zip_pays(files=8, size=8_000, zips=1, connections=1)
+    assert not Speeds().choose_zip(files=8, size=8_000, zips=1, connections=8)
+    assert Speeds().choose_zip(files=8, size=8_000, zips=1, connections=1)
