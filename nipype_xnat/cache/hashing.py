@@ -21,10 +21,10 @@ def new_md5(start: bytes = b"") -> _Hash:
     return hashlib.md5(start, usedforsecurity=False)
 
 
-def md5_of(path: Path) -> str:
+def md5_of(path: Path | str) -> str:
     """Return the MD5 of a file in hexadecimal, read in pieces."""
     digest = new_md5()
-    with path.open("rb") as stream:
+    with open(path, "rb") as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

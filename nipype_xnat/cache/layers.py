@@ -24,15 +24,15 @@ _MD5_OF_NOTHING = new_md5().hexdigest()
 _read: dict[tuple[str, int, int, int], bool] = {}
 
 
-def object_in(root: Path, digest: str) -> Path:
+def object_in(root: str, digest: str) -> str:
     """Return where a cache or a layer keeps the file with a digest."""
-    return root.joinpath("objects", digest[:2], digest)
+    return f"{root}/objects/{digest[:2]}/{digest}"
 
 
-def glance(path: Path, digest: str, size: int | None) -> tuple[Trust, os.stat_result] | None:
+def glance(path: str, digest: str, size: int | None) -> tuple[Trust, os.stat_result] | None:
     """Judge a file without reading it; None where there is none, or none that can be seen."""
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -51,9 +51,9 @@ def glance(path: Path, digest: str, size: int | None) -> tuple[Trust, os.stat_re
     return trust, status
 
 
-def right_in_layer(path: Path, digest: str, size: int | None, status: os.stat_result) -> bool:
+def right_in_layer(path: str, digest: str, size: int | None, status: os.stat_result) -> bool:
     """Tell by reading whether a file of a layer is what its name says; remembered afterwards."""
-    key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
     if key not in _read:
         try:
             _read[key] = md5_of(path) == digest

@@ -30,7 +30,7 @@ _PAUSE = 0.02  # seconds between tries
 
 @contextmanager
 def holding(
-    path: Path,
+    path: Path | str,
     *,
     sign_of_life: Callable[[], object],
     patience: float,
@@ -40,7 +40,7 @@ def holding(
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or str
         The lock file.
     sign_of_life : callable
         Returns something that changes while the holder works.
@@ -63,7 +63,7 @@ def holding(
 
 
 def _acquire(
-    path: Path,
+    path: Path | str,
     sign_of_life: Callable[[], object],
     patience: float,
     check: Callable[[], None],
@@ -88,7 +88,7 @@ def _acquire(
 
 
 def _wait(
-    path: Path,
+    path: Path | str,
     held: int,
     sign_of_life: Callable[[], object],
     patience: float,

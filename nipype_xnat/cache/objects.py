@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
@@ -59,7 +58,10 @@ class Objects:
         self.mode = mode
         self.patience = patience
         self._prepared = False
-        self._partials = f"{self.root}{os.sep}partial"
+        # as text: what is done for each of a thousand small files makes no Path in vain
+        self._own = str(self.root)
+        self._homes = (*map(str, self.layers), self._own)
+        self._partials = f"{self._own}/partial"
 
     # -- looking up
 
@@ -77,7 +79,7 @@ class Objects:
             Bytes that it must have.
         """
         digest = digest.lower()
-        return self._find((*self.layers, self.root), digest, size) if is_md5(digest) else None
+        return self._find(self._homes, digest, size) if is_md5(digest) else None
 
     def glance(self, digest: str, size: int | None = None) -> tuple[Path, int] | None:
         """Return a file that is right at first sight, and its size; nothing is read or mended.
@@ -89,33 +91,33 @@ class Objects:
         """
         if not is_md5(digest):
             return None
-        for root in (*self.layers, self.root):
+        for root in self._homes:
             path = object_in(root, digest)
             seen = glance(path, digest, size)
             if seen is not None and seen[0] is Trust.HIT:
-                return path, seen[1].st_size
+                return Path(path), seen[1].st_size
         return None
 
-    def _find(self, roots: Iterable[Path], digest: str, size: int | None) -> Path | None:
-        unread: list[tuple[Path, os.stat_result]] = []
+    def _find(self, roots: Iterable[str], digest: str, size: int | None) -> Path | None:
+        unread: list[tuple[str, str, os.stat_result]] = []
         for root in roots:
             path = object_in(root, digest)
             seen = glance(path, digest, size)
             if seen is None:
                 continue
             if seen[0] is Trust.HIT:
-                return path
+                return Path(path)
             if seen[0] is Trust.HASH:
-                unread.append((path, seen[1]))
-            elif root == self.root:
-                self._set_aside(path, seen[1])
-        for path, status in unread:
-            if path == self._object(digest):
-                right = self._right(path, digest, size, status)
+                unread.append((root, path, seen[1]))
+            elif root == self._own:
+                self._set_aside(Path(path), seen[1])
+        for root, path, status in unread:
+            if root == self._own:
+                right = self._right(Path(path), digest, size, status)
             else:
                 right = right_in_layer(path, digest, size, status)
             if right:
-                return path
+                return Path(path)
         return None
 
     def _right(self, path: Path, digest: str, size: int | None, status: os.stat_result) -> bool:
@@ -191,8 +193,8 @@ class Objects:
         with self._troubles():
             self._prepare()
         return locks.holding(
-            self.root / "locks" / name,
-            sign_of_life=lambda: self._work_on(name),
+            f"{self._own}/locks/{name}",
+            sign_of_life=lambda: self._leftovers(name),
             patience=self.patience,
             check=check,
         )
@@ -209,17 +211,20 @@ class Objects:
         """
         with self._troubles():
             self._prepare()
-            partial = Partial(Path(self._partials, f"{name}.{unique_name()}"))
-            if is_md5(name):
-                for size, path in self._leftovers(name):
-                    if path == partial.path or (largest is not None and size > largest):
-                        continue
-                    try:
-                        partial.adopt(path)
-                    except OSError:  # gone meanwhile, or not ours to read
-                        partial.start_over()
-                        continue
-                    break
+            place = f"{self._partials}/{name}.{unique_name()}"
+            if not is_md5(name):
+                return Partial(place)
+            leftovers = self._leftovers(name)
+            partial = Partial(place, [path for _, path, _ in leftovers])
+            for size, path, _ in leftovers:
+                if largest is not None and size > largest:
+                    continue
+                try:
+                    partial.adopt(path)
+                except OSError:  # gone meanwhile, or not ours to read
+                    partial.start_over()
+                    continue
+                break
             return partial
 
     def scratch(self, name: str) -> IO[bytes]:
@@ -241,7 +246,7 @@ class Objects:
             MD5 in hexadecimal.
         """
         digest = digest.lower()
-        target = self._object(digest)
+        target = object_in(self._own, digest)
         with self._troubles():
             try:
                 partial.seal(
@@ -249,34 +254,38 @@ class Objects:
                     stamp_of(digest, time.time_ns()),
                     durable=partial.size > _SOON_AGAIN,
                 )
-                self._give_name(partial.path, target, digest, partial.size)
+                self._give_name(os.fspath(partial), target, digest, partial.size)
             except FileNotFoundError:
                 # where locks lie, another process published the same and cleared ours away
-                if self._find([self.root], digest, partial.size) is None:
+                if self._find([self._own], digest, partial.size) is None:
                     raise
-        _remove(partial.path)
-        for _, path in self._leftovers(digest):
+        _remove(os.fspath(partial))
+        # who began later, where locks lie, lives and removes what is his, or a prune does
+        leftovers = partial.beside
+        if leftovers is None:
+            leftovers = [path for _, path, _ in self._leftovers(digest)]
+        for path in leftovers:
             _remove(path)
-        return target
+        return Path(target)
 
-    def _give_name(self, source: Path, target: Path, digest: str, size: int) -> None:
+    def _give_name(self, source: str, target: str, digest: str, size: int) -> None:
         for _ in range(_TRIES):
             try:
                 # unlike a rename, a link never replaces a file that somebody uses
                 os.link(source, target)
             except FileNotFoundError:
                 # the folder, unless what came was cleared away
-                if not source.exists():
+                if not os.path.exists(source):
                     raise
-                target.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
             except FileExistsError:
-                if self._find([self.root], digest, size) is not None:
+                if self._find([self._own], digest, size) is not None:
                     return
             except OSError as error:
                 if error.errno not in views.NO_LINK:
                     raise
-                if self._find([self.root], digest, size) is None:
-                    source.rename(target)
+                if self._find([self._own], digest, size) is None:
+                    os.rename(source, target)
                 return
             else:
                 # a name that a power cut takes away is fetched again
@@ -316,7 +325,7 @@ class Objects:
     # -- places
 
     def _object(self, digest: str) -> Path:
-        return object_in(self.root, digest)
+        return Path(object_in(self._own, digest))
 
     def _known(self, identity: tuple[object, ...]) -> Path:
         key = key_of(*identity)
@@ -326,35 +335,27 @@ class Objects:
         key = key_of(*identity)
         return self.root / "named" / key[:2] / f"{key}.json"
 
-    def _work_on(self, name: str) -> list[tuple[str, int, int]]:
-        found = []
-        for size, path in self._leftovers(name):
-            with contextlib.suppress(OSError):
-                found.append((path.name, size, path.stat().st_mtime_ns))
-        return found
-
-    def _leftovers(self, name: str) -> list[tuple[int, Path]]:
-        """List what there is of unfinished attempts, longest first, with their sizes."""
-        found = []
+    def _leftovers(self, name: str) -> list[tuple[int, str, int]]:
+        """List what there is of unfinished attempts: size, place, last change; longest first."""
         start = f"{name}."
         try:
-            # done for each file that comes: no pattern is compiled, no path made in vain
-            with os.scandir(self._partials) as entries:
-                others = [Path(entry) for entry in entries if entry.name.startswith(start)]
+            others = [other for other in os.listdir(self._partials) if other.startswith(start)]
         except FileNotFoundError:
             return []
-        for path in others:
+        found = []
+        for other in others:
+            path = f"{self._partials}/{other}"
             try:
-                status = path.lstat()
+                status = os.lstat(path)
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                found.append((status.st_size, path))
-        return sorted(found, key=lambda item: (-item[0], item[1].name))
+                found.append((status.st_size, path, status.st_mtime_ns))
+        return sorted(found, key=lambda item: (-item[0], item[1]))
 
     def _prepare(self) -> None:
         # once, and again where somebody removed it: it is called for each file
-        if self._prepared and os.path.isdir(self._partials):  # noqa: PTH112  (much quicker)
+        if self._prepared and os.path.isdir(self._partials):
             return
         if not self._layout():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -431,8 +432,10 @@ class Objects:
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def _remove(path: Path) -> None:
+def _remove(path: str) -> None:
     try:
-        path.unlink(missing_ok=True)
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
     except OSError as error:
         log.debug("cannot remove %s: %s", path, error)

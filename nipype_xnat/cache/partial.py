@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,8 +24,10 @@ class Partial:
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or str
         Where to make it; nothing may be there.
+    beside : sequence of str, optional
+        Where others had begun the same file before this one; none if nobody looked.
 
     Attributes
     ----------
@@ -36,15 +39,25 @@ class Partial:
         Whether some of the bytes are those of an earlier run.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, beside: Sequence[str] | None = None) -> None:
+        # as text: a thousand small files are a thousand of these
+        self._place = os.fspath(path)
+        self.beside = beside
         self.size = 0
         self.modified = ""
         self.adopted = False
         self._md5 = new_md5()
-        self._source: tuple[Path, int, int] | None = None
+        self._source: tuple[Path | str, int, int] | None = None
         self._begun = 0
-        self._stream: BinaryIO = path.open("xb")
+        self._stream: BinaryIO = open(self._place, "xb")  # noqa: SIM115  (closed by seal, keep or discard)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self._place)
+
+    def __fspath__(self) -> str:
+        return self._place
 
     @property
     def digest(self) -> str:
@@ -78,9 +91,9 @@ class Partial:
         with contextlib.suppress(OSError):
             os.utime(self._stream.fileno())
 
-    def adopt(self, leftover: Path) -> None:
+    def adopt(self, leftover: Path | str) -> None:
         """Begin with the bytes of an earlier attempt."""
-        with leftover.open("rb") as source:
+        with open(leftover, "rb") as source:
             status = os.fstat(source.fileno())
             while block := source.read(_BLOCK):
                 self.write(block)
@@ -106,13 +119,13 @@ class Partial:
             os.fsync(self._stream.fileno())
         self._stream.close()
         if mtime_ns is not None:
-            os.utime(self.path, ns=(mtime_ns, mtime_ns))
+            os.utime(self._place, ns=(mtime_ns, mtime_ns))
         if mode is not None:
-            self.path.chmod(mode)
+            os.chmod(self._place, mode)
 
     def reopen(self) -> None:
         """Go on writing after :meth:`seal`."""
-        self._stream = self.path.open("r+b")
+        self._stream = open(self._place, "r+b")  # noqa: SIM115
         self._stream.seek(0, os.SEEK_END)
 
     def keep(self) -> None:
@@ -127,10 +140,10 @@ class Partial:
         if self._source is not None:
             path, size, mtime_ns = self._source
             try:
-                status = path.stat()
+                status = os.stat(path)
                 # ours holds all of it, and nobody writes it any more
                 if size <= self.size and (status.st_size, status.st_mtime_ns) == (size, mtime_ns):
-                    path.unlink()
+                    os.unlink(path)
             except OSError:
                 pass
 
@@ -140,4 +153,5 @@ class Partial:
             self._stream.close()
         except OSError:
             pass
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._place)

@@ -155,7 +155,7 @@ class Cache(Objects):
         views.link_or_copy(source, target)
 
     def _copied(self, source: Path, digest: str) -> Path:
-        own = self._find([self.root], digest, None)
+        own = self._find([self._own], digest, None)
         if own is not None:
             return own
         partial = self.partial(f"copy-{digest}")

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 __all__ = ["DAY", "sync_folder", "touch", "unique_name", "write_whole"]
@@ -16,10 +17,19 @@ log = logging.getLogger("nipype_xnat.cache")
 
 DAY = 86400.0
 
+_number = count(1)
+
 
 def unique_name() -> str:
     """Return a name that no other process on any machine uses; a reader sees whose it is."""
-    return f"{_host()}-{os.getpid()}-{uuid.uuid4().hex}"
+    return f"{_name_of(os.getpid())}-{next(_number)}"
+
+
+@cache
+def _name_of(process: int) -> str:
+    # a child that was forked has another number; one of another machine, or of another time, has
+    # another random part
+    return f"{_host()}-{process}-{uuid.uuid4().hex}"
 
 
 @cache
@@ -51,10 +61,10 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
-def touch(path: Path) -> None:
+def touch(path: Path | str) -> None:
     """Note that something was used, by the file system's clock and once a day."""
     try:
-        if abs(time.time() - path.stat().st_mtime) > DAY:
+        if abs(time.time() - os.stat(path).st_mtime) > DAY:
             os.utime(path)
     except OSError as error:  # a read-only cache, or somebody else's
         log.debug("cannot note that %s was used: %s", path, error)

@@ -37,7 +37,7 @@ from nipype_xnat.transport import HttpTransport
 records = [Record.from_dict(values) for values in settings["records"]]
 right = {record.path: record.digest for record in records}
 EVENTS = {"open", "os.link", "os.rename", "os.remove", "os.mkdir", "os.chmod", "os.utime",
-          "os.rmdir", "os.truncate", "os.scandir"}
+          "os.rmdir", "os.truncate", "os.scandir", "os.listdir"}
 
 
 def die_before(number, root):
