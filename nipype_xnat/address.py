@@ -15,7 +15,10 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from .errors import UsageError
 
-__all__ = ["Address", "is_addressable", "is_identifier", "is_plain_label"]
+__all__ = ["ADDRESS_LIMIT", "Address", "is_addressable", "is_identifier", "is_plain_label"]
+
+ADDRESS_LIMIT = 7000
+"""Characters of an address; 8 KiB is the limit of a header block, cookies included."""
 
 # RFC 3986 allows these unquoted in a segment; XNAT uses "," and "*" with a meaning of their own
 _SEGMENT_SAFE = ",:@=*+'()!$&"

@@ -1,4 +1,4 @@
-"""A DICOM series: one zip, or its files in parallel."""
+"""A DICOM series: in one answer, or its files in parallel."""
 
 from __future__ import annotations
 

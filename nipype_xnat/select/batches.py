@@ -20,6 +20,7 @@ from itertools import chain, islice
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from ..address import ADDRESS_LIMIT
 from ..errors import (
     AnswerError,
     BadRequest,
@@ -32,15 +33,12 @@ from ..errors import (
 from ..transport import Around, Transport
 from .parallel import WORKERS, in_parallel
 
-__all__ = ["ADDRESS_LIMIT", "Batches", "Lists", "Problem", "lists_of"]
+__all__ = ["Batches", "Lists", "Problem", "lists_of"]
 
 log = logging.getLogger("nipype_xnat.select")
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-ADDRESS_LIMIT = 7000
-"""Characters of an address; 8 KiB is the limit of a header block, cookies included."""
 
 _LEAST_ADDRESS = 500
 _FIRST = 75

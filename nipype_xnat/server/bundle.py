@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from queue import Queue
 from typing import BinaryIO
 from xml.sax.saxutils import quoteattr
 
@@ -188,7 +187,9 @@ def files(call: Call, scope: Scope, named: Named, kind: str, title: str | None =
     if kind in {"zip", "xar"}:
         chunks = zipped(named, blobs, min(9, whole(level)) if level.isdecimal() else 0)
     else:
-        chunks = _piped(named, blobs, "w|gz" if kind == "tar.gz" else "w|")
+        chunks = tarred(named, blobs)
+        if kind == "tar.gz":
+            chunks = _gzipped(chunks)
     response = answers.streamed(chunks, answers.TYPES[kind])
     shown = f"{title or _name(scope)}{ENDINGS[kind]}"
     response.headers["Content-Disposition"] = f'attachment; filename="{shown}"'
@@ -250,47 +251,38 @@ def zipped(named: Named, blobs: Blobs, level: int) -> Iterator[bytes]:
     yield from sink.take(1)
 
 
-def _piped(named: Named, blobs: Blobs, mode: str) -> Iterator[bytes]:
-    # tarfile pushes, WSGI pulls: a short queue between a thread and the answer
-    queue: Queue[bytes | None] = Queue(maxsize=8)
-    stopped = threading.Event()
+def tarred(named: Named, blobs: Blobs) -> Iterator[bytes]:
+    """Give a tar file of named contents, piece by piece."""
+    size = 0
+    for name, file in named:
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime = file.size, int(file.modified)
+        held = [info.tobuf(tarfile.PAX_FORMAT)]
+        size += len(held[0])
+        left = file.size
+        with _open(blobs, file) as source:
+            while left:
+                chunk = source.read(min(left, CHUNK))
+                if not chunk:
+                    raise EOFError("a stored file is shorter than its row says")
+                left -= len(chunk)
+                held.append(chunk)
+                if left:
+                    yield b"".join(held)
+                    held = []
+        held.append(bytes(-file.size % tarfile.BLOCKSIZE))
+        yield b"".join(held)
+        size += file.size + len(held[-1])
+    size += 2 * tarfile.BLOCKSIZE
+    yield bytes(2 * tarfile.BLOCKSIZE + -size % tarfile.RECORDSIZE)
 
-    class Pipe(io.RawIOBase):
-        def writable(self) -> bool:
-            return True
 
-        def write(self, data: object) -> int:
-            piece = bytes(data)  # type: ignore[call-overload]
-            if stopped.is_set():
-                raise BrokenPipeError
-            queue.put(piece)
-            return len(piece)
-
-    def fill() -> None:
-        try:
-            with tarfile.open(fileobj=Pipe(), mode=mode, bufsize=CHUNK) as target:  # type: ignore[call-overload]
-                for name, file in named:
-                    info = tarfile.TarInfo(name)
-                    info.size, info.mtime = file.size, int(file.modified)
-                    with _open(blobs, file) as source:
-                        target.addfile(info, source)
-        except BrokenPipeError:
-            pass
-        finally:
-            queue.put(None)
-
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    try:
-        while (piece := queue.get()) is not None:
-            yield piece
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            if queue.empty():
-                thread.join(0.01)
-            else:
-                queue.get()
+def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    for chunk in chunks:
+        if packed := packer.compress(chunk):
+            yield packed
+    yield packer.flush()
 
 
 def catalog(

@@ -18,8 +18,8 @@ from .failures import Failure, combined, is_common
 from .names import Names
 from .patience import Patience
 from .progress import Progress, Reporter
-from .series import Outcome, fetch_series, series_of
 from .spare import Spare
+from .tars import AT_ONCE, Outcome, fetch_tar, tars_of
 from .work import Work, filled, has_address
 from .workers import run_all
 
@@ -108,18 +108,19 @@ def fetch(
             found = work.at_hand(record)
             if found is not None:
                 results[index] = found
-        missing = [index for index in range(len(wanted)) if index not in results]
-        zips = series_of(work, wanted, missing, connections)
-        zipped = {index for indices in zips for index in indices}
-        jobs: list[Callable[[], Outcome]] = [
-            partial(fetch_series, work, wanted, indices, len(zips), connections) for indices in zips
-        ]
-        jobs += _alone(work, wanted, [index for index in missing if index not in zipped])
-        if jobs:
-            work.spare = Spare(cache.scratch, connections, len(jobs))
-            run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
+        left = [index for index in range(len(wanted)) if index not in results]
+        tars = tars_of(work, wanted, left, connections)
+        if tars:
+            in_tars = {index for indices in tars for index in indices}
+            left = [index for index in left if index not in in_tars]
+            run_all(
+                [partial(fetch_tar, work, wanted, indices) for indices in tars],
+                threads=min(AT_ONCE, connections),
+                stop=work.stop,
+                give_up=give_up,
+            )
         if left and not failures:
-            jobs = _alone(work, wanted, left)
+            jobs = _alone(work, wanted, sorted(left))
             work.spare = Spare(cache.scratch, connections, len(jobs))
             run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
     finally:

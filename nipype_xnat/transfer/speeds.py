@@ -1,6 +1,6 @@
-"""What small files of a server cost so far: each by itself, and as the zip of their resource.
+"""What small files of a server cost so far: each by itself, and as tars of many.
 
-A zip saves a request for each file and costs the server's packing, and one connection carries all
+A tar saves a request for each file and costs the server's packing, and one connection carries all
 of it. Which is faster depends on server and network, so it is measured while files are fetched
 anyway, and shared by all threads of a process.
 """
@@ -12,16 +12,17 @@ import threading
 __all__ = ["LARGEST", "MOST", "Speeds", "speeds_of"]
 
 LARGEST = 1 << 20
-"""Mean bytes of a file up to which a zip is thought of: a broken zip has to start over."""
+"""Mean bytes of a file up to which a tar is thought of: half a file of it cannot be resumed."""
 
 MOST = 512 << 20
-"""Bytes of files of one zip: it needs as much room beside the files."""
+"""Bytes of files of one tar: a proxy may not let an answer last for ever."""
 
-# before anything was measured; the zip's is an optimist's, so that it is tried
+# before anything was measured; the tar's is an optimist's, so that it is tried
 _ONE = 0.03  # seconds
-_START = 0.03  # seconds until a zip begins to come
-_ZIP = 100e6  # bytes a second
+_START = 0.03  # seconds until a tar begins to come
+_TAR = 100e6  # bytes a second
 _NEW = 0.3  # weight of a new measurement
+_VAIN = 10
 _FADES = 0.9  # the way that is not taken seems less slow each time, until it is tried again
 
 
@@ -31,27 +32,27 @@ class Speeds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._one = _ONE
-        self._zip = 1 / _ZIP
+        self._tar = 1 / _TAR
 
-    def choose_zip(self, files: int, size: int, zips: int, connections: int) -> bool:
-        """Choose zips where they are likely to be faster; the other way seems better next time.
+    def choose_tar(self, files: int, size: int, tars: int, at_once: int, connections: int) -> bool:
+        """Choose tars where they are likely to be faster; the other way seems better next time.
 
         Parameters
         ----------
         files, size : int
             How many files, and their bytes in all.
-        zips : int
-            How many resources they are of.
+        tars, at_once : int
+            How many tars they would be, and how many of these at once.
         connections : int
-            Most requests at once.
+            Most requests at once for single files.
         """
         with self._lock:
             one_by_one = files * self._one / min(connections, files)
-            zipped = (zips * _START + size * self._zip) / min(connections, zips)
-            if zipped < one_by_one:
+            tarred = (tars * _START + size * self._tar) / min(at_once, tars)
+            if tarred < one_by_one:
                 self._one *= _FADES
                 return True
-            self._zip *= _FADES
+            self._tar *= _FADES
             return False
 
     def one_took(self, seconds: float) -> None:
@@ -59,11 +60,16 @@ class Speeds:
         with self._lock:
             self._one += _NEW * (seconds - self._one)
 
-    def zip_took(self, seconds: float, size: int) -> None:
-        """Note what a zip took until its files were kept, and their bytes."""
+    def tar_took(self, seconds: float, size: int) -> None:
+        """Note what a tar took until its files were kept, and their bytes."""
         with self._lock:
             each = max(seconds - _START, 0.0) / max(size, 1)
-            self._zip += (2 * _NEW) * (each - self._zip)
+            self._tar += (2 * _NEW) * (each - self._tar)
+
+    def no_tar(self) -> None:
+        """Note that a tar was asked for in vain."""
+        with self._lock:
+            self._tar *= _VAIN
 
 
 _known: dict[str, Speeds] = {}

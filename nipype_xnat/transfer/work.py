@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -32,10 +33,11 @@ from .spare import Spare
 from .speeds import LARGEST, speeds_of
 from .zipped import Bundle
 
-__all__ = ["Work", "filled", "has_address", "zip_key"]
+__all__ = ["Work", "filled", "has_address", "tar_key"]
 
 log = logging.getLogger("nipype_xnat.transfer")
 
+_BLOCK = 1 << 20
 _said = threading.Event()
 
 
@@ -247,29 +249,20 @@ class Work:
         with closing(self.bundle(lambda: NamedTemporaryFile(dir=folder, prefix="."))) as bundle:
             return self._receive(record, partial, bundle, "")
 
-    def bundle(
-        self,
-        make: Callable[[], IO[bytes]],
-        *,
-        patience: Patience | None = None,
-        most: int | None = None,
-    ) -> Bundle:
+    def bundle(self, make: Callable[[], IO[bytes]]) -> Bundle:
         """Return the zip of a resource, which is fetched when a first file needs it."""
         return Bundle(
             self.transport,
             make,
-            patience=patience or self.patience,
+            patience=self.patience,
             stop=self.stop,
             report=lambda record, done: self._progress(record)(done, None, Action.DOWNLOAD),
-            most=most,
         )
 
-    def bundle_of(
-        self, record: Record, *, patience: Patience | None = None, most: int | None = None
-    ) -> Bundle:
+    def bundle_of(self, record: Record) -> Bundle:
         """Return the zip of a record's resource, kept in the cache while it is used."""
         cache = self._cache()
-        return self.bundle(lambda: cache.scratch(zip_key(record)), patience=patience, most=most)
+        return self.bundle(lambda: cache.scratch(f"zip-{_name_of([record])}"))
 
     def locked(self, name: str) -> AbstractContextManager[bool]:
         """Keep other processes from bringing the same."""
@@ -279,31 +272,41 @@ class Work:
         """Put an error of the cache's file system in words."""
         return self._cache().trouble(error)
 
-    def may_be_zipped(self, record: Record) -> bool:
-        """Tell whether a file has to be brought, and can be checked when it came in a zip."""
+    def may_be_tarred(self, record: Record) -> bool:
+        """Tell whether a file has to be brought, and can be known in a tar."""
         return (
             bool(record.digest)
             and record.size is not None
+            and not record.prearchive
             and self._decide(record, Here.NOTHING).action is Action.DOWNLOAD
-            and has_address(record)
             and self._cache().find(record.digest, record.size) is None
         )
 
-    def unpack(self, record: Record, bundle: Bundle, key: str, came: int) -> Fetched:
-        """Bring a file into the cache out of a zip that is here, and was locked under a key."""
+    @contextmanager
+    def alive(self, name: str) -> Iterator[Callable[[], None]]:
+        """Give a way to let those who wait for a lock see that its work goes on."""
+        with self._cache().scratch(name) as sign:
+            yield lambda: os.utime(sign.fileno())
+
+    def keep(self, file: IO[bytes], digests: Container[str]) -> tuple[str, Path] | None:
+        """Put a file into the cache if its digest is wanted."""
         cache = self._cache()
-        self.stop.check()
-        partial = cache.partial(key)
+        partial = cache.partial("tar")
         try:
-            bundle.extract(record, partial)
-            found = filled(record, partial)
-            path = cache.publish(partial, found.digest)
-        except BaseException:
+            while block := file.read(_BLOCK):
+                partial.write(block)
+            digest = partial.digest
+            return (digest, cache.publish(partial, digest)) if digest in digests else None
+        finally:
             partial.discard()
-            raise
+
+    def came(self, record: Record, path: Path, size: int) -> Fetched:
+        """Note that a file came in a tar, of which so many bytes were for it."""
         self._names().saw(record)
-        self._tell(record, Action.DOWNLOAD, "checked and kept", came, found.size or 0)
-        return Fetched(found, path, Action.DOWNLOAD, came)
+        self._tell(record, Action.DOWNLOAD, "checked and kept", size, record.size or 0)
+        if record.digest != path.name:
+            record = replace(record, digest=path.name)
+        return Fetched(record, path, Action.DOWNLOAD, size)
 
     def _progress(self, record: Record) -> Callable[[int, int | None, Action], None]:
         if not self.report.heard:
@@ -351,9 +354,14 @@ def filled(record: Record, partial: Partial) -> Record:
     return replace(record, digest=partial.digest, size=partial.size)
 
 
-def zip_key(record: Record) -> str:
-    """Return a file name that stands for the zip of a record's resource."""
-    return f"zip-{hashlib.sha256(name_of_resource(record).encode()).hexdigest()[:32]}"
+def tar_key(records: Iterable[Record]) -> str:
+    """Return a file name that stands for the tar of some files' resources."""
+    return f"tar-{_name_of(records)}"
+
+
+def _name_of(records: Iterable[Record]) -> str:
+    names = sorted({name_of_resource(record) for record in records})
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 
 def _say_once() -> None:

@@ -16,7 +16,7 @@ from ..records import Record
 from ..transport import Request, Transport
 from .patience import Patience, Stop
 
-__all__ = ["Bundle", "TooMuch"]
+__all__ = ["Bundle"]
 
 log = logging.getLogger("nipype_xnat.transfer")
 
@@ -24,10 +24,6 @@ _BLOCK = 1 << 20
 # SESSION/scans/1-TYPE/resources/LABEL/files/PATH: the layout that a server uses unless asked
 # for another one
 _ENTRY = re.compile(r"^(?:.*?/)?resources/[^/]+/files/(.+)$", re.S)
-
-
-class TooMuch(Exception):
-    """A zip has more bytes than the files that are wanted of it."""
 
 
 class Bundle:
@@ -45,8 +41,6 @@ class Bundle:
     stop : Stop
     report : callable
         Is told the bytes that are here.
-    most : int, optional
-        Bytes beyond which it is not wanted.
     """
 
     def __init__(
@@ -57,14 +51,12 @@ class Bundle:
         patience: Patience,
         stop: Stop,
         report: Callable[[Record, int], None],
-        most: int | None = None,
     ) -> None:
         self._transport = transport
         self._make = make
         self._patience = patience
         self._stop = stop
         self._report = report
-        self._most = most
         self._file: IO[bytes] | None = None
         self._zip: zipfile.ZipFile | None = None
         self._entries: dict[str, zipfile.ZipInfo] = {}
@@ -83,8 +75,6 @@ class Bundle:
         ------
         Truncated
             If it does not arrive whole.
-        TooMuch
-            If it is larger than wanted.
         """
         if self._zip is not None:
             return 0
@@ -115,8 +105,6 @@ class Bundle:
                         size += len(chunk)
                         came += len(chunk)
                         self._report(record, size)
-                        if self._most is not None and size > self._most:
-                            raise TooMuch
             except CannotReachServer as error:
                 if not size:
                     raise

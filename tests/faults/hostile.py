@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import tarfile
 import tempfile
 import threading
 import time
@@ -21,7 +22,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from slow import Slow
 
 LONG_AGO = 1_600_000_000
-ROUTE = re.compile(r"/data/experiments/E[0-9]+/resources(?:/([^/]+))?(?:/files)?(?:/(.*))?")
+ROUTE = re.compile(
+    r"/data/experiments/E[0-9,E]+(?:/scans/[^/]+)?/resources(?:/([^/]+))?(?:/files)?(?:/(.*))?"
+)
 
 
 class Hostile:
@@ -31,6 +34,7 @@ class Hostile:
         self.data = {}
         self.modified = {}
         self.asked = []  # (method, behaviour, name, headers, query)
+        self.lines = []  # as they came
         self.bytes_given = 0
         self.lock = threading.Lock()
         self.release = threading.Event()
@@ -94,6 +98,7 @@ class Handler(Slow, BaseHTTPRequestHandler):
         self.behaviour = self.state.labels().get(self.behaviour, self.behaviour)
         self.name = unquote(match[2] or "") if match else ""
         with self.state.lock:
+            self.state.lines.append(self.requestline)
             self.state.asked.append(
                 (self.command, self.behaviour, self.name, dict(self.headers), self.query)
             )
@@ -126,13 +131,15 @@ class Handler(Slow, BaseHTTPRequestHandler):
         if path.endswith("/files"):
             if self.query.get("format") == "zip":
                 return self.zip()
+            if self.query.get("format") == "tar":
+                return self.tar()
             return self.list_files()
         behaviour, *numbers = re.split(r"-(?=\d)", self.behaviour)
         numbers = [int(number) for number in numbers]
         data = self.state.data.get(self.name)
         if data is None:
             return self.answer(404, b"<h3>no such file</h3>", "text/html")
-        if "zip" in behaviour:
+        if "zip" in behaviour or "tar" in behaviour or behaviour.isdecimal():
             return self.plain(data)
         method = getattr(self, "get_" + behaviour.replace("-", "_"))
         try:
@@ -315,12 +322,45 @@ class Handler(Slow, BaseHTTPRequestHandler):
         body = stream.getvalue()
         if behaviour == "broken-zip" or (behaviour == "broken-zip-once" and self.nth == 1):
             body = body[: numbers[0]]
+        self.packed(body, "application/zip")
+
+    def packed(self, body, kind, whole=True):
         self.send_response(200)
-        self.send_header("Content-Type", "application/zip")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Disposition", "attachment")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.wfile.write(b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+        self.wfile.write(b"%x\r\n" % len(body) + body + b"\r\n")
+        if whole:
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+    def tar(self):
+        """Answer with all files; of numbered resources with those of the sessions named."""
+        behaviour, *numbers = re.split(r"-(?=\d)", self.behaviour)
+        numbers = [int(number) for number in numbers]
+        if behaviour == "no-tar":
+            return self.answer(numbers[0])
+        if behaviour == "no-tar-but-words":
+            return self.answer(200, b"<h3>something else</h3>" * 100, "application/x-tar")
+        sessions = urlsplit(self.path).path.split("/")[3].split(",")
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as bundle:
+            for number, (name, data) in enumerate(self.state.data.items()):
+                if behaviour == "tar-without" and number == numbers[0]:
+                    continue
+                if self.behaviour[0].isdecimal() and name.split(".")[0] not in sessions:
+                    continue
+                other = behaviour == "tar-of-others" and number == numbers[0]
+                member = tarfile.TarInfo(f"MR1/scans/1-T1_w/resources/LABEL/files/{name}")
+                member.size = len(data)
+                bundle.addfile(member, io.BytesIO(data[::-1] if other else data))
+        body = stream.getvalue()
+        breaks = behaviour == "broken-tar" or (behaviour == "broken-tar-once" and self.nth == 1)
+        ends = behaviour == "tar-ends-early"
+        body = body[: numbers[0]] if breaks or ends else body
+        self.packed(body, "application/x-tar", whole=not breaks)
 
     # -- listings and uploads
 

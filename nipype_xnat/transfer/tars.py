@@ -1,0 +1,250 @@
+"""Many small files, of a series or of a cohort: out of a few tars, where that is faster.
+
+XNAT answers the listing of many resources, of many sessions, as one tar too. Its files are known by
+their digests, so nothing depends on how the server names them there.
+"""
+
+from __future__ import annotations
+
+import logging
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from ..address import ADDRESS_LIMIT, Address
+from ..errors import XNATError
+from ..records import Record
+from ..transport import Request
+from ..transport.waiting import while_waiting
+from .delivery import Fetched
+from .failures import Failure
+from .names import name_of_resource
+from .speeds import LARGEST, MOST, speeds_of
+from .untar import members
+from .work import Work, tar_key
+
+__all__ = ["AT_ONCE", "Outcome", "fetch_tar", "tars_of"]
+
+log = logging.getLogger("nipype_xnat.transfer")
+
+AT_ONCE = 4
+"""Tars that are asked for at once: each makes the server read many catalogs."""
+
+_FEW = 4  # files of which nobody makes a tar
+_LEAST = 4 << 20  # bytes of files for which one more tar is worth while
+_TRIES = 2  # what came of a broken tar is kept, and the rest asked for again
+_BESIDE = 1 << 20  # bytes of other files that are let pass in any case
+
+
+@dataclass
+class Outcome:
+    """What became of some files, by their places in the list.
+
+    Parameters
+    ----------
+    fetched : dict of int to Fetched
+    failures : list of Failure
+    left : list of int
+        Files that are to be fetched in another way.
+    """
+
+    fetched: dict[int, Fetched] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+
+class _TooMuch(Exception):
+    """A tar has much beside the files that are wanted of it."""
+
+
+def tars_of(
+    work: Work, records: Sequence[Record], missing: Sequence[int], connections: int
+) -> list[list[int]]:
+    """Choose which files are to come as tars.
+
+    Parameters
+    ----------
+    work : Work
+    records : sequence of Record
+    missing : sequence of int
+        Places in it of those that have to be brought.
+    connections : int
+        Most requests at once.
+
+    Returns
+    -------
+    list of list of int
+        Places of the files of one tar each; empty where files one by one are likely to be faster.
+    """
+    resources: dict[str, list[int]] = {}
+    for index in missing:
+        if work.may_be_tarred(records[index]):
+            resources.setdefault(name_of_resource(records[index]), []).append(index)
+    small = [
+        indices
+        for indices in resources.values()
+        if _size(records[index] for index in indices) <= min(MOST, LARGEST * len(indices))
+    ]
+    if not small:
+        return []
+
+    def kind(indices: Sequence[int]) -> str:
+        return _kind(records[indices[0]])
+
+    sizes = [_size(records[index] for index in indices) for indices in small]
+    share = sum(sizes) // min(AT_ONCE, connections) + max(sizes)
+    tars = [
+        tar
+        for _, group in groupby(sorted(small, key=kind), key=kind)
+        for tar in _shared_out(records, list(group), min(max(_LEAST, share), MOST))
+        if len(tar) >= _FEW
+    ]
+    if not tars:
+        return []
+    files = sum(map(len, tars))
+    size = _size(records[index] for tar in tars for index in tar)
+    pays = speeds_of(work.transport.server).choose_tar(
+        files, size, len(tars), min(AT_ONCE, connections), connections
+    )
+    log.debug("%d files come %s", files, f"in {len(tars)} tars" if pays else "one by one")
+    return tars if pays else []
+
+
+def _size(records: Iterable[Record]) -> int:
+    return sum(record.size or 0 for record in records)
+
+
+def _kind(record: Record) -> str:
+    """Return what resources have in common that can be asked for in one request."""
+    together = (
+        record.experiment_id
+        and record.resource_id.isdecimal()
+        and not (record.assessor_id or record.assessor_label or record.reconstruction_id)
+    )
+    if not together:
+        return name_of_resource(record)
+    return "scans" if record.scan_id else "sessions"
+
+
+def _shared_out(
+    records: Sequence[Record], resources: Sequence[list[int]], most: int
+) -> Iterator[list[int]]:
+    """Yield the files of as many resources as one address can name, and not many more bytes."""
+    tar: list[int] = []
+    size = length = 0
+    for indices in resources:
+        first = records[indices[0]]
+        named = len(first.experiment_id) + len(first.resource_id) + len(",,")
+        more = _size(records[index] for index in indices)
+        if tar and (length + named > ADDRESS_LIMIT or size + more > most):
+            yield tar
+            tar, size, length = [], 0, 0
+        tar.extend(indices)
+        size += more
+        length += named
+    if tar:
+        yield tar
+
+
+def _address(records: Sequence[Record]) -> Address:
+    first = records[0]
+    numbers = dict.fromkeys(record.resource_id for record in records)
+    if len(numbers) == 1:
+        files = first.resource / "files"
+    else:
+        sessions = dict.fromkeys(record.experiment_id for record in records)
+        scans = ["scans", "ALL"] if first.scan_id else []
+        files = Address.of("data", "experiments", ",".join(sessions), *scans)
+        files = files / ["resources", ",".join(numbers), "files"]
+    return files.ask(format="tar")
+
+
+def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> Outcome:
+    """Bring files into the cache by one tar of their resources.
+
+    What it does not have as it was listed is left to be fetched by itself, and so is what has not
+    come before it breaks, holds much besides, or is refused.
+
+    Parameters
+    ----------
+    work : Work
+    records : sequence of Record
+    indices : sequence of int
+        Places of the files.
+    """
+    found = Outcome()
+    key = tar_key(records[index] for index in indices)
+    with work.locked(key), work.alive(key) as alive:
+        left: list[int] = []
+        for index in indices:
+            # another process may have fetched it while this one waited
+            here = work.at_hand(records[index])
+            if here is None:
+                left.append(index)
+            else:
+                found.fetched[index] = here
+        for _ in range(_TRIES):
+            if len(left) < _FEW:
+                break
+            before = len(left)
+            whole = False
+            try:
+                _take(work, records, left, found, alive)
+                whole = True
+            except _TooMuch:
+                log.info("beside %s there is more than is wanted", records[left[0]].place)
+                whole = True
+            except (XNATError, OSError, tarfile.TarError) as error:
+                # what befalls single files too is told when they are fetched
+                log.info("no tar with %s: %s", records[left[0]].place, error)
+            left = [index for index in left if index not in found.fetched]
+            if len(left) == before:
+                speeds_of(work.transport.server).no_tar()
+            if whole or len(left) == before:
+                break
+    found.left = left
+    return found
+
+
+def _take(
+    work: Work,
+    records: Sequence[Record],
+    indices: Sequence[int],
+    found: Outcome,
+    alive: Callable[[], None],
+) -> None:
+    """Keep those files of a tar that are wanted."""
+    wanted: dict[int | None, dict[str, list[int]]] = {}
+    for index in indices:
+        of_size = wanted.setdefault(records[index].size, {})
+        of_size.setdefault(records[index].digest.lower(), []).append(index)
+    size = _size(records[index] for index in indices)
+    beside = max(_BESIDE, size // 10)
+    address = _address([records[index] for index in indices])
+    began = time.monotonic()
+    with (
+        while_waiting(work.stop.check),
+        work.transport.send(Request("GET", address, expect="bytes", repeatable=True)) as answer,
+    ):
+        pieces = answer.stream()
+        for length, file in members(pieces):
+            work.stop.check()
+            alive()
+            digests = wanted.get(length)
+            kept = work.keep(file, digests) if digests else None
+            if not digests or kept is None:
+                beside -= length
+                if beside < 0:
+                    raise _TooMuch
+                continue
+            digest, path = kept
+            first, *equal = digests.pop(digest)
+            found.fetched[first] = work.came(records[first], path, length)
+            for index in equal:
+                found.fetched[index] = work.came(records[index], path, 0)
+        for _ in pieces:  # the connection can be used again
+            work.stop.check()
+    if not any(wanted.values()):
+        speeds_of(work.transport.server).tar_took(time.monotonic() - began, size)

@@ -1,0 +1,216 @@
+"""Many small files: in tars of their resources where that pays, else by themselves."""
+
+from dataclasses import replace
+
+import pytest
+
+from nipype_xnat import errors
+from nipype_xnat.records import Record
+from nipype_xnat.transfer import Action, fetch
+from nipype_xnat.transfer.speeds import Speeds
+
+NUMBER = 40
+
+
+@pytest.fixture
+def series(wanted, noise):
+    """The records of a series under a behaviour, and what the files hold."""
+
+    def make(behaviour, number=NUMBER, size=3_000):
+        files = {f"{n:03d}.dcm": noise(size, seed=n) for n in range(number)}
+        return [wanted(behaviour, data, name) for name, data in files.items()], list(files.values())
+
+    return make
+
+
+def contents(fetched):
+    return [item.path.read_bytes() for item in fetched]
+
+
+def alone(server):
+    """Count requests for single files."""
+    with server.lock:
+        return sum(1 for method, _, name, _, _ in server.asked if method == "GET" and name)
+
+
+def test_one_tar_serves_a_series(series, server, transport, cache):
+    records, files = series("tarred")
+    fetched = fetch(transport, records, cache)
+    assert contents(fetched) == files
+    assert {item.action for item in fetched} == {Action.DOWNLOAD}
+    assert [item.record for item in fetched] == records
+    assert [item.bytes for item in fetched] == list(map(len, files))
+    assert (server.count(), alone(server)) == (1, 0)
+    again = fetch(transport, records, cache)
+    assert {item.action for item in again} == {Action.USE} and server.count() == 1
+    assert not list((cache.root / "partial").iterdir())
+
+
+def test_equal_files_come_once(server, transport, cache, noise):
+    server.store("a.dcm", noise(2_000))
+    records = [
+        Record(
+            experiment_id="E1",
+            resource_id="tarred",
+            path=f"{number}.dcm",
+            size=2_000,
+            digest=server.store("a.dcm", noise(2_000)).upper(),
+        )
+        for number in range(12)
+    ]
+    fetched = fetch(transport, records, cache)
+    assert contents(fetched) == [noise(2_000)] * 12
+    assert sorted(item.bytes for item in fetched) == [0] * 11 + [2_000]
+    assert (server.count(), alone(server)) == (1, 0)
+
+
+def test_resources_without_numbers_take_a_tar_each(server, transport, cache, noise):
+    files = {(scan, n): noise(2_000, seed=(scan, n)) for scan in range(3) for n in range(12)}
+    records = [
+        Record(
+            experiment_id="E1",
+            resource_id=f"tarred-{scan}",
+            path=f"{scan}-{n:03d}.dcm",
+            size=2_000,
+            digest=server.store(f"{scan}-{n:03d}.dcm", data),
+        )
+        for (scan, n), data in files.items()
+    ]
+    assert contents(fetch(transport, records, cache)) == list(files.values())
+    assert (server.count(), alone(server)) == (3, 0)
+
+
+@pytest.mark.parametrize("length", [12, 30])
+def test_a_cohort_takes_as_few_tars_as_addresses_can_name(server, transport, cache, noise, length):
+    sessions = [f"E{n:0{length - 1}d}" for n in range(600)]
+    files = [noise(300, seed=session) for session in sessions]
+    records = [
+        Record(
+            experiment_id=session,
+            scan_id=str(number % 7),
+            resource_id=str(1_000 + number),
+            path=f"{session}.nii.gz",
+            size=300,
+            digest=server.store(f"{session}.nii.gz", data),
+        )
+        for number, (session, data) in enumerate(zip(sessions, files, strict=True))
+    ]
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == 0 and server.count() <= 1 + 600 * (length + 6) // 7_000
+    lengths = [len(line) for line in server.lines]
+    assert max(lengths) < 7_200 < sum(lengths)
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["no-tar-403", "no-tar-404", "no-tar-500", "no-tar-but-words"]
+)
+def test_a_refused_tar_is_no_failure(series, server, transport, cache, behaviour):
+    records, files = series(behaviour)
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == NUMBER
+
+
+@pytest.mark.parametrize("behaviour", ["tar-of-others-7", "tar-without-7"])
+def test_what_the_tar_has_not_as_it_was_listed_is_fetched_alone(
+    series, server, transport, cache, behaviour
+):
+    records, files = series(behaviour)
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "tars", "single"),
+    [
+        ("broken-tar-once-50000", 2, 0),
+        ("broken-tar-50000", 2, NUMBER - 13),
+        ("tar-ends-early-50000", 2, NUMBER - 13),
+        ("broken-tar-600", 1, NUMBER),
+    ],
+)
+def test_what_came_of_a_tar_that_breaks_is_kept(
+    series, server, transport, cache, behaviour, tars, single
+):
+    records, files = series(behaviour)
+    fetched = fetch(transport, records, cache, pause=0.01)
+    assert contents(fetched) == files
+    assert alone(server) == single
+    assert server.count(name="") == tars
+    assert not list((cache.root / "partial").iterdir())
+
+
+def test_a_tar_of_much_else_is_not_waited_for(series, server, transport, cache, noise):
+    records, files = series("tarred")
+    server.data = {"another.nii": noise(40_000_000, seed="another"), **server.data}
+    fetched = fetch(transport, records, cache)
+    assert contents(fetched) == files and alone(server) == NUMBER
+
+
+def test_a_listing_with_a_wrong_size_is_told(series, server, transport, cache):
+    records, _ = series("tarred")
+    records[5] = replace(records[5], size=records[5].size + 1)
+    with pytest.raises(errors.TransferError) as caught:
+        fetch(transport, records, cache)
+    assert "005.dcm" in str(caught.value)
+
+
+def test_large_files_and_few_files_come_alone(series, server, transport, cache):
+    records, files = series("tarred", number=5, size=2 << 20)
+    assert contents(fetch(transport, records, cache)) == files
+    records, files = series("tarred", number=3)
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == 8 == server.count()
+
+
+def test_what_is_here_is_not_fetched_with_the_rest(series, server, transport, cache):
+    records, files = series("tarred")
+    fetch(transport, records[:30], cache)
+    fetched = fetch(transport, records, cache)
+    assert contents(fetched) == files
+    assert [item.action for item in fetched[:30]] == [Action.USE] * 30
+
+
+def test_two_failing_files_are_named_and_the_others_kept(series, server, transport, cache):
+    records, _ = series("tarred")
+    for name in ("003.dcm", "004.dcm"):
+        server.data[name] = b"changed since"
+    with pytest.raises(errors.TransferError) as caught:
+        fetch(transport, records, cache)
+    assert "003.dcm" in str(caught.value) and "004.dcm" in str(caught.value)
+    rest = [record for record in records if record.path not in ("003.dcm", "004.dcm")]
+    server.asked.clear()
+    assert len(fetch(transport, rest, cache)) == NUMBER - 2 and not server.asked
+
+
+# ---- the choice
+
+
+def choice(speeds, files=200, size=30_000_000, connections=8):
+    return speeds.choose_tar(files, size, tars=1, at_once=4, connections=connections)
+
+
+def test_a_tar_is_tried_first_and_given_up_where_it_is_slow():
+    speeds = Speeds()
+    assert choice(speeds)
+    for _ in range(10):
+        speeds.tar_took(20.0, 30_000_000)
+        speeds.one_took(0.01)
+    assert not choice(speeds)
+
+
+def test_the_slower_way_is_tried_again_after_a_while():
+    speeds = Speeds()
+    speeds.tar_took(2.0, 30_000_000)
+    tries = [choice(speeds) for _ in range(40)]
+    assert not tries[0] and any(tries)
+
+
+def test_a_server_that_gives_none_is_not_asked_each_time():
+    speeds = Speeds()
+    speeds.no_tar()
+    assert not choice(speeds)
+
+
+def test_few_files_on_many_connections_are_faster_alone():
+    assert not choice(Speeds(), files=8, size=8_000)
+    assert choice(Speeds(), files=8, size=8_000, connections=1)
