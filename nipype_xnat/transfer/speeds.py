@@ -23,7 +23,10 @@ _START = 0.03  # seconds until a tar begins to come
 _TAR = 100e6  # bytes a second
 _NEW = 0.3  # weight of a new measurement
 _VAIN = 10
-_FADES = 0.9  # the way that is not taken seems less slow each time, until it is tried again
+# resources of one tar: a server reads their catalogs before it begins, and a proxy waits a minute
+_FIRST, _AT_LEAST = 100, 4
+_SOON = 5.0  # seconds
+_FADES = 0.97  # the way that is not taken seems less slow each time, until it is tried again
 
 
 class Speeds:
@@ -33,6 +36,7 @@ class Speeds:
         self._lock = threading.Lock()
         self._one = _ONE
         self._tar = 1 / _TAR
+        self._resources = _FIRST
 
     def choose_tar(self, files: int, size: int, tars: int, at_once: int, connections: int) -> bool:
         """Choose tars where they are likely to be faster; the other way seems better next time.
@@ -66,10 +70,23 @@ class Speeds:
             each = max(seconds - _START, 0.0) / max(size, 1)
             self._tar += (2 * _NEW) * (each - self._tar)
 
+    def tar_began(self, seconds: float, resources: int) -> None:
+        """Note after what time a tar of so many resources began to come."""
+        with self._lock:
+            fit = int(_SOON * resources / max(seconds, 1e-3))
+            self._resources = max(_AT_LEAST, min(fit, 2 * max(resources, self._resources)))
+
     def no_tar(self) -> None:
         """Note that a tar was asked for in vain."""
         with self._lock:
             self._tar *= _VAIN
+            self._resources = max(_AT_LEAST, self._resources // 2)
+
+    @property
+    def resources(self) -> int:
+        """Resources of which one tar may be asked for."""
+        with self._lock:
+            return self._resources
 
 
 _known: dict[str, Speeds] = {}

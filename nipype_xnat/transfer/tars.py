@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -93,21 +93,20 @@ def tars_of(
     def kind(indices: Sequence[int]) -> str:
         return _kind(records[indices[0]])
 
+    speeds = speeds_of(work.transport.server)
     sizes = [_size(records[index] for index in indices) for indices in small]
     share = sum(sizes) // min(AT_ONCE, connections) + max(sizes)
     tars = [
         tar
         for _, group in groupby(sorted(small, key=kind), key=kind)
-        for tar in _shared_out(records, list(group), min(max(_LEAST, share), MOST))
+        for tar in _shared_out(records, group, min(max(_LEAST, share), MOST), speeds.resources)
         if len(tar) >= _FEW
     ]
     if not tars:
         return []
     files = sum(map(len, tars))
     size = _size(records[index] for tar in tars for index in tar)
-    pays = speeds_of(work.transport.server).choose_tar(
-        files, size, len(tars), min(AT_ONCE, connections), connections
-    )
+    pays = speeds.choose_tar(files, size, len(tars), min(AT_ONCE, connections), connections)
     log.debug("%d files come %s", files, f"in {len(tars)} tars" if pays else "one by one")
     return tars if pays else []
 
@@ -129,21 +128,22 @@ def _kind(record: Record) -> str:
 
 
 def _shared_out(
-    records: Sequence[Record], resources: Sequence[list[int]], most: int
+    records: Sequence[Record], resources: Iterable[list[int]], most: int, number: int
 ) -> Iterator[list[int]]:
-    """Yield the files of as many resources as one address can name, and not many more bytes."""
+    """Yield the files of as many resources as may go together: in number, bytes, and address."""
     tar: list[int] = []
-    size = length = 0
+    size = length = many = 0
     for indices in resources:
         first = records[indices[0]]
         named = len(first.experiment_id) + len(first.resource_id) + len(",,")
         more = _size(records[index] for index in indices)
-        if tar and (length + named > ADDRESS_LIMIT or size + more > most):
+        if tar and (many == number or size + more > most or length + named > ADDRESS_LIMIT):
             yield tar
-            tar, size, length = [], 0, 0
+            tar, size, length, many = [], 0, 0, 0
         tar.extend(indices)
         size += more
         length += named
+        many += 1
     if tar:
         yield tar
 
@@ -176,7 +176,7 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
     """
     found = Outcome()
     key = tar_key(records[index] for index in indices)
-    with work.locked(key), work.alive(key) as alive:
+    with work.locked(key):
         left: list[int] = []
         for index in indices:
             # another process may have fetched it while this one waited
@@ -191,7 +191,7 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
             before = len(left)
             whole = False
             try:
-                _take(work, records, left, found, alive)
+                _take(work, records, left, found, key)
                 whole = True
             except _TooMuch:
                 log.info("beside %s there is more than is wanted", records[left[0]].place)
@@ -209,11 +209,7 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
 
 
 def _take(
-    work: Work,
-    records: Sequence[Record],
-    indices: Sequence[int],
-    found: Outcome,
-    alive: Callable[[], None],
+    work: Work, records: Sequence[Record], indices: Sequence[int], found: Outcome, key: str
 ) -> None:
     """Keep those files of a tar that are wanted."""
     wanted: dict[int | None, dict[str, list[int]]] = {}
@@ -223,11 +219,14 @@ def _take(
     size = _size(records[index] for index in indices)
     beside = max(_BESIDE, size // 10)
     address = _address([records[index] for index in indices])
+    speeds = speeds_of(work.transport.server)
     began = time.monotonic()
     with (
+        work.alive(key) as alive,
         while_waiting(work.stop.check),
         work.transport.send(Request("GET", address, expect="bytes", repeatable=True)) as answer,
     ):
+        speeds.tar_began(time.monotonic() - began, len({records[i].resource_id for i in indices}))
         pieces = answer.stream()
         for length, file in members(pieces):
             work.stop.check()
@@ -247,4 +246,4 @@ def _take(
         for _ in pieces:  # the connection can be used again
             work.stop.check()
     if not any(wanted.values()):
-        speeds_of(work.transport.server).tar_took(time.monotonic() - began, size)
+        speeds.tar_took(time.monotonic() - began, size)

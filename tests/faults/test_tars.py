@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nipype_xnat import errors
+from nipype_xnat.cache import Cache
 from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, fetch
 from nipype_xnat.transfer.speeds import Speeds
@@ -81,7 +82,9 @@ def test_resources_without_numbers_take_a_tar_each(server, transport, cache, noi
 
 
 @pytest.mark.parametrize("length", [12, 30])
-def test_a_cohort_takes_as_few_tars_as_addresses_can_name(server, transport, cache, noise, length):
+def test_a_cohort_takes_as_few_tars_as_server_and_addresses_allow(
+    server, transport, cache, noise, tmp_path, length
+):
     sessions = [f"E{n:0{length - 1}d}" for n in range(600)]
     files = [noise(300, seed=session) for session in sessions]
     records = [
@@ -96,7 +99,12 @@ def test_a_cohort_takes_as_few_tars_as_addresses_can_name(server, transport, cac
         for number, (session, data) in enumerate(zip(sessions, files, strict=True))
     ]
     assert contents(fetch(transport, records, cache)) == files
-    assert alone(server) == 0 and server.count() <= 1 + 600 * (length + 6) // 7_000
+    assert alone(server) == 0 and server.count() == 6, (
+        "a hundred of them, as long as little is known"
+    )
+    again = fetch(transport, records, Cache(tmp_path / "second"))
+    assert contents(again) == files
+    assert alone(server) == 0 and server.count() <= 6 + 3 + 600 * (length + 6) // 7_000
     lengths = [len(line) for line in server.lines]
     assert max(lengths) < 7_200 < sum(lengths)
 
@@ -139,9 +147,9 @@ def test_what_came_of_a_tar_that_breaks_is_kept(
     assert not list((cache.root / "partial").iterdir())
 
 
-def test_a_tar_of_much_else_is_not_waited_for(series, server, transport, cache, noise):
+def test_a_tar_of_much_else_is_not_waited_for(series, server, transport, cache):
     records, files = series("tarred")
-    server.data = {"another.nii": noise(40_000_000, seed="another"), **server.data}
+    server.data = {"another.nii": bytes(40_000_000), **server.data}
     fetched = fetch(transport, records, cache)
     assert contents(fetched) == files and alone(server) == NUMBER
 
@@ -209,6 +217,17 @@ def test_a_server_that_gives_none_is_not_asked_each_time():
     speeds = Speeds()
     speeds.no_tar()
     assert not choice(speeds)
+
+
+def test_a_tar_names_as_many_resources_as_the_server_takes_in_time():
+    speeds = Speeds()
+    speeds.tar_began(0.01, speeds.resources)
+    assert speeds.resources == 200
+    speeds.tar_began(20.0, 200)
+    assert speeds.resources == 50
+    for _ in range(10):
+        speeds.no_tar()
+    assert speeds.resources == 4
 
 
 def test_few_files_on_many_connections_are_faster_alone():
