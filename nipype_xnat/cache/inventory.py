@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .eviction import Item
 from .hashing import is_md5
-from .named import read_names
+from .named import digests_of, text_in
 
 __all__ = ["Inventory", "View", "clock_of", "loose", "scan", "used_notes"]
 
@@ -99,10 +99,14 @@ def clock_of(root: Path) -> float:
 def used_notes(root: Path) -> Iterator[tuple[Path, frozenset[str], float]]:
     """Yield the notes of a cache: place, the digests in it, and when it was used last."""
     for path in (root / "named").glob("*/*.json"):
-        digests = read_names(path)
         mtime = _mtime(path)
-        if mtime is not None:
-            yield path, digests, mtime
+        if mtime is None:
+            continue
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        yield path, digests_of(text_in(data, path.stem)), mtime
     for path in (root / "known").glob("*/*.json"):
         mtime = _mtime(path)
         if mtime is None:

@@ -18,11 +18,11 @@ from . import locks, views
 from .hashing import is_md5, md5_of
 from .known import Known, key_of, read
 from .layers import glance, object_in, right_in_layer
-from .named import read_names, text_of_names
+from .notes import Notes
 from .partial import Partial
 from .policy import Mode, Trust, after_hash
 from .stamp import stamp_of
-from .writing import touch, unique_name
+from .writing import remove, unique_name, write_small
 
 __all__ = ["Objects"]
 
@@ -143,38 +143,11 @@ class Objects:
     def remember(self, known: Known, *identity: object) -> None:
         """Remember a fetched file by what identifies it on its server for its account."""
         with self._troubles():
-            self._write_small(self._known(identity), known.to_json())
+            write_small(self._known(identity), known.to_json())
 
-    def named(self, *identity: object) -> frozenset[str]:
-        """Return the digests that listings named to an account; see :meth:`name`."""
-        key = key_of(*identity)
-        notes = (root / "named" / key[:2] / f"{key}.json" for root in (*self.layers, self.root))
-        return frozenset().union(*(read_names(note) for note in notes))
-
-    def names_again(self, digests: Iterable[str], *identity: object) -> bool:
-        """Tell whether the note of an account has digests, and note that it was used."""
-        note = self._note(identity)
-        known = read_names(note).issuperset(digests)
-        if known:
-            touch(note)
-        return known
-
-    def name(self, digests: Iterable[str], place: str, *identity: object) -> None:
-        """Note that an account was told digests, by what identifies account and resource.
-
-        Where the note cannot be written, nothing is lost: the resource is listed again.
-        """
-        note = self._note(identity)
-        before = read_names(note)
-        wanted = before.union(digests)
-        try:
-            if wanted == before:
-                touch(note)
-                return
-            self._prepare()
-            self._write_small(note, text_of_names(place, wanted))
-        except OSError as error:
-            log.debug("cannot note what was listed in %s: %s", self.root, error)
+    def notes(self) -> Notes:
+        """Return what is noted of who was told which digests, for one call."""
+        return Notes(self._own, self._homes[:-1], self._prepare)
 
     # -- filling
 
@@ -259,13 +232,13 @@ class Objects:
                 # where locks lie, another process published the same and cleared ours away
                 if self._find([self._own], digest, partial.size) is None:
                     raise
-        _remove(os.fspath(partial))
+        remove(os.fspath(partial))
         # who began later, where locks lie, lives and removes what is his, or a prune does
         leftovers = partial.beside
         if leftovers is None:
             leftovers = [path for _, path, _ in self._leftovers(digest)]
         for path in leftovers:
-            _remove(path)
+            remove(path)
         return Path(target)
 
     def _give_name(self, source: str, target: str, digest: str, size: int) -> None:
@@ -331,10 +304,6 @@ class Objects:
         key = key_of(*identity)
         return self.root / "known" / key[:2] / f"{key}.json"
 
-    def _note(self, identity: tuple[object, ...]) -> Path:
-        key = key_of(*identity)
-        return self.root / "named" / key[:2] / f"{key}.json"
-
     def _leftovers(self, name: str) -> list[tuple[int, str, int]]:
         """List what there is of unfinished attempts: size, place, last change; longest first."""
         start = f"{name}."
@@ -359,7 +328,7 @@ class Objects:
             return
         if not self._layout():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write_small(self.root / "layout", f"{_LAYOUT}\n".encode())
+            write_small(self.root / "layout", f"{_LAYOUT}\n".encode())
         self._check_layout()
         for name in ("objects", "views", "partial", "locks"):
             (self.root / name).mkdir(exist_ok=True)
@@ -392,19 +361,6 @@ class Objects:
                 advice="use another folder, or the version of nipype_xnat that made it",
             )
 
-    def _write_small(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{unique_name()}")
-        try:
-            try:
-                temporary.write_bytes(data)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(data)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
     @contextmanager
     def _troubles(self) -> Iterator[None]:
         try:
@@ -430,12 +386,3 @@ class Objects:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        log.debug("cannot remove %s: %s", path, error)

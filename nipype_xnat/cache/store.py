@@ -7,7 +7,7 @@
     CACHE/views/<name>-<hash> folders of hard links that keep a resource's own names
     CACHE/partial/            what is being written; what a killed process left
     CACHE/known/              what is remembered of files without a checksum
-    CACHE/named/              which digests were listed to which account
+    CACHE/named/ab/<key>.json which digests were listed to which account (see notes.py)
     CACHE/leases/             what runs were handed
     CACHE/aside/              what was found to be wrong
     CACHE/locks/              one lock a digest
@@ -38,7 +38,7 @@ from .leases import DAYS, Lease, Leases, renewed, text_of_lease
 from .objects import Objects
 from .stamp import carries_stamp
 from .units import bytes_of, seconds_of
-from .writing import DAY, sync_folder, touch, unique_name
+from .writing import DAY, sync_folder, touch, unique_name, write_small
 
 __all__ = ["Cache"]
 
@@ -257,7 +257,7 @@ class Cache(Objects):
             self._prepare()
             path = self.root / "leases" / f"{key_of(where)}.json"
             if not renewed(path, text):
-                self._write_small(path, text)
+                write_small(path, text)
         except OSError as error:
             log.warning(
                 "no lease in %s, a prune may remove what %s uses: %s", self.root, run, error

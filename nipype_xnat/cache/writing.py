@@ -11,7 +11,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-__all__ = ["DAY", "sync_folder", "touch", "unique_name", "write_whole"]
+__all__ = ["DAY", "remove", "sync_folder", "touch", "unique_name", "write_small", "write_whole"]
 
 log = logging.getLogger("nipype_xnat.cache")
 
@@ -59,6 +59,37 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
         temporary.unlink(missing_ok=True)
     if durable:
         sync_folder(path.parent)
+
+
+def write_small(path: Path | str, data: bytes) -> None:
+    """Write a small file in one step, in a folder that is made where it is missing."""
+    folder, _, name = os.fspath(path).rpartition("/")
+    temporary = f"{folder}/.{name}.{unique_name()}"
+    try:
+        try:
+            _write_new(temporary, data)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
+            _write_new(temporary, data)
+        os.replace(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def _write_new(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def remove(path: str) -> None:
+    """Remove a file, if that is possible."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        log.debug("cannot remove %s: %s", path, error)
 
 
 def touch(path: Path | str) -> None:

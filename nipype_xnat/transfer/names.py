@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..cache import Cache
+from ..cache.known import key_of
+from ..cache.named import Note
 from ..errors import NotInCache
 from ..records import Record
 from ..transport import Transport
@@ -16,15 +16,13 @@ from .listing import Listing, list_files
 
 __all__ = ["Names", "name_of_resource"]
 
-_WRITERS = 8
-
 
 @dataclass
 class _Resource:
     """What is known of one resource."""
 
     record: Record
-    noted: frozenset[str] | None = None
+    key: str
     new: set[str] = field(default_factory=set)
     listing: Listing | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,6 +31,10 @@ class _Resource:
         """Tell whether the listing of this call has a file with its digest."""
         entry = self.listing.get(record.path) if self.listing is not None else None
         return entry is not None and entry.digest == record.digest.lower()
+
+    def note(self) -> Note:
+        """Return what is to be remembered."""
+        return Note(self.record.with_values(path="").place, frozenset(self.new))
 
 
 class Names:
@@ -48,7 +50,7 @@ class Names:
 
     def __init__(self, transport: Transport, cache: Cache, *, listed: bool) -> None:
         self._transport = transport
-        self._cache = cache
+        self._notes = cache.notes()
         self._listed = listed
         self._lock = threading.Lock()
         self._resources: dict[str, _Resource] = {}
@@ -60,10 +62,9 @@ class Names:
         resource = self._resource(record)
         if resource.lists(record):
             return Here.WHOLE
+        digest = record.digest.lower()
         with resource.lock:
-            if resource.noted is None:
-                resource.noted = self._cache.named(*self._identity(record))
-            known = record.digest.lower() in (resource.noted | resource.new)
+            known = digest in resource.new or self._notes.has(digest, resource.key)
         return Here.NAMED if known else Here.UNNAMED
 
     def ask(self, record: Record) -> bool:
@@ -87,33 +88,17 @@ class Names:
 
     def write(self) -> None:
         """Remember what is new for later calls and other processes."""
-        told = [
-            resource
-            for resource in self._resources.values()
-            if resource.new
-            and not self._cache.names_again(resource.new, *self._identity(resource.record))
-        ]
-        if len(told) < _WRITERS:
-            self._note(told)
-            return
-        # a file each: several at once, because a busy disk makes each wait
-        with ThreadPoolExecutor(_WRITERS, "nipype_xnat-notes") as pool:
-            list(pool.map(self._note, (told[first::_WRITERS] for first in range(_WRITERS))))
-
-    def _note(self, told: Iterable[_Resource]) -> None:
-        for resource in told:
-            place = resource.record.with_values(path="").place
-            self._cache.name(resource.new, place, *self._identity(resource.record))
+        told = {one.key: one for one in self._resources.values() if one.new}
+        lacking = self._notes.use({key: one.new for key, one in told.items()})
+        self._notes.write({key: told[key].note() for key in lacking})
 
     def _resource(self, record: Record) -> _Resource:
         name = name_of_resource(record)
         with self._lock:
             if name not in self._resources:
-                self._resources[name] = _Resource(record)
+                key = key_of(self._transport.server, self._transport.account, name)
+                self._resources[name] = _Resource(record, key)
             return self._resources[name]
-
-    def _identity(self, record: Record) -> tuple[str, str, str]:
-        return self._transport.server, self._transport.account, name_of_resource(record)
 
 
 def name_of_resource(record: Record) -> str:

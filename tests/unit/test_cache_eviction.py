@@ -13,6 +13,8 @@ import pytest
 from nipype_xnat import errors
 from nipype_xnat.cache import Cache
 from nipype_xnat.cache.eviction import Item, plan
+from nipype_xnat.cache.known import key_of
+from nipype_xnat.cache.named import Note
 from nipype_xnat.cache.units import age_text, bytes_of, seconds_of, size_text
 from nipype_xnat.cli.main import main
 
@@ -312,7 +314,7 @@ def test_use_is_noted_once_a_day_and_the_file_keeps_its_time(cache, three):
 def test_use_without_a_folder_is_noted_too(cache):
     old, new = add(cache, b"o" * 100), add(cache, b"n" * 100)
     for path, seconds in ((new, 2000), (old, 1000)):
-        cache.name([path.name], "/projects/P", path.name)
+        cache.notes().write({key_of(path.name): Note("/projects/P", frozenset({path.name}))})
         (note,) = [
             one for one in (cache.root / "named").glob("*/*") if path.name in one.read_text()
         ]
