@@ -52,8 +52,14 @@ class Work:
 
     @property
     def cold(self) -> int:
-        """Requests that a selection and a fetch may take: one more a file."""
-        return self.selecting + self.files
+        """Requests that a selection and a fetch may take.
+
+        Tars of a hundred resources at most, four at least; and one a file where digests are
+        lacking, or lists are refused, for which the tars are asked in vain.
+        """
+        tars = 4 + math.ceil(self.files / 100)
+        alone = not (self.shape.lists and self.shape.digests)
+        return self.selecting + tars + (self.files if alone else 0)
 
     @property
     def warm(self) -> int:
@@ -113,7 +119,8 @@ def run(setting: Setting) -> Subject:
         f"Files of {SIZE // 1000} KB, {RTT} ms a round trip, log-in and log-out included; cold and "
         "warm are a selection and a fetch. A selection may take a table for each project, the list "
         "of projects where they are not named, twice as many batches as the length of addresses "
-        "needs, and five more; a cold fetch one more for each file. Without digests a warm run "
+        "needs, and five more; a cold fetch one for each hundred files and four more, and one "
+        "for each file where there are no digests or lists are refused. Without digests a warm run "
         "asks for each file by a conditional request, eight at a time, because its size proves "
         "nothing. "
         "A server that refuses lists is found out by the first batches and a list of two; then "
