@@ -24,7 +24,7 @@ def run(setting: Setting) -> Subject:
     to = setting.folder / "fetched"
 
     def fresh() -> None:
-        fetching.emptied(to)
+        fetching.renewed(to)
 
     with serving(archive_of(shape, setting.folder), shape.site) as site:
         records = fetching.listed(site.url)
@@ -46,7 +46,7 @@ def run(setting: Setting) -> Subject:
                     text = f"{name}, {threads} threads" if threads > 1 else name
                     partly[text] = partial(way, link.url, few, to, threads)
             slow = in_turn(partly, min(setting.rounds, 3), site, before=fresh)
-        fresh()
+        fetching.emptied(to)
     assert all(one.result == sessions * SIZE for one in done.values()), done
     fixed = {name: slow.pop(f"connect {name}") for name in ("pyxnat", "xnatpy")}
     assert all(one.result == part * SIZE for one in slow.values()), slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from . import peers
 from .site import PASSWORD, USER, command
 
 ALL = "/projects/P001/experiments/*/scans/*/resources/*/files/*"
+
+_count = itertools.count()
 
 
 def listed(url: str, path: str = ALL) -> list[Any]:
@@ -34,8 +37,17 @@ def cookie(url: str) -> str:
 
 
 def emptied(folder: Path) -> Path:
-    """Empty a folder, or make it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Empty a folder, or make it; what :func:`renewed` put aside goes too."""
+    for one in (folder, *folder.parent.glob(f"{folder.name}-*")):
+        shutil.rmtree(one, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def renewed(folder: Path) -> Path:
+    """Put aside what a folder holds: ext4 makes files slowly where many were just removed."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}-{next(_count)}"))
     folder.mkdir(parents=True)
     return folder
 

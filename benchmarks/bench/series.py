@@ -66,7 +66,7 @@ def run(setting: Setting) -> Subject:
     to = setting.folder / "fetched"
 
     def fresh() -> None:
-        fetching.emptied(to)
+        fetching.renewed(to)
 
     found.say(
         f"Files of {SIZE // 1000} KB. nipype_xnat chooses by itself, with the {CONNECTIONS} "
@@ -87,7 +87,7 @@ def run(setting: Setting) -> Subject:
                 ways["pyxnat, get"] = partial(_pyxnat_zip, link.url, records, to)
             fetching.ours(site.url, records[:1], fetching.emptied(to), 1)  # imports what it needs
             done = in_turn(ways, setting.rounds, site, before=fresh)
-            fresh()
+            fetching.emptied(to)
         assert all(one.result == files * SIZE for one in done.values()), {
             name: one.result for name, one in done.items()
         }
