@@ -10,7 +10,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -23,18 +22,19 @@ from .._version import __version__
 from ..address import Address
 from ..errors import (
     CannotReachServer,
-    ConfigurationError,
     NotLoggedIn,
     ServerBroken,
     ServerTimeout,
     XNATError,
 )
 from . import refusals
-from .connections import SharingAdapter, seconds_waited
+from .connections import seconds_waited
 from .credentials import Credentials
 from .lifetime import abandon, at_exit, end_abandoned, watch_forks
+from .login_session import LoginSession
 from .pace import LONGEST, Pace, Turn
 from .request import Answer, Request
+from .server_address import checked_server, without_account
 from .session import ServerSession
 from .slots import MACHINE_CONNECTIONS, Slots
 from .streams import Stream, pieces
@@ -53,8 +53,6 @@ _TOO_LATE = 504  # a proxy waited long enough
 _SHORT = 1 << 16  # bytes that are read sooner than a new connection is made
 _RETRY_STATUS = frozenset({429, 502, 503, _TOO_LATE})
 _MAX_REDIRECTS = 5
-# seconds that the end of a process waits for a connection to log out over
-_FAREWELL = 60.0
 
 
 class _Tries:
@@ -111,7 +109,7 @@ class HttpTransport:
         timeout: tuple[float, float] = (15.0, 300.0),
         retries: int = 4,
     ) -> None:
-        self._server = _checked_server(server)
+        self._server = checked_server(server)
         self.credentials = credentials or Credentials()
         self.verify = verify
         self.proxy = proxy
@@ -142,7 +140,7 @@ class HttpTransport:
         """Drop connections and session without a word to the server: they belong to a parent."""
         self._lock = threading.Lock()
         self._pace = Pace(self._server, self.connections, adaptive=self.adaptive)
-        self._session: _Session | None = None
+        self._session: LoginSession | None = None
         self._away: tuple[float, CannotReachServer] | None = None
 
     after_fork = _forget
@@ -197,7 +195,7 @@ class HttpTransport:
 
     # -- the login session
 
-    def _log_in(self) -> _Session:
+    def _log_in(self) -> LoginSession:
         end_abandoned()
         since = time.monotonic()
         with self._lock:
@@ -206,6 +204,7 @@ class HttpTransport:
                     # it was tried long enough while this thread waited
                     raise copy.copy(self._away[1])
                 slots = Slots(self._server, self.machine_connections)
+                # the session must not keep this object alive
                 make = partial(
                     ServerSession,
                     self._server,
@@ -213,21 +212,16 @@ class HttpTransport:
                     verify=self.verify,
                     proxy=self.proxy,
                 )
-                adapter = SharingAdapter(slots, self.connections)
-                http = make(adapter)
-                # the session must not keep this object alive
-                new_http = partial(_farewell, make, slots)
-                log_out = partial(_log_out, self._server, new_http)
-                session = _Session(http, adapter.rests, log_out)
+                session = LoginSession(self._server, make, slots, self.connections)
                 if not self.credentials.anonymous:
-                    self._open_session(http)
+                    self._open_session(session.http)
                     session.opened = True
                 self._session = session
                 at_exit(session)
                 weakref.finalize(self, abandon, session).atexit = False
             return self._session
 
-    def _end(self, session: _Session) -> None:
+    def _end(self, session: LoginSession) -> None:
         with self._lock:
             # another thread may have a new one already
             if self._session is session:
@@ -474,92 +468,3 @@ class HttpTransport:
     def __repr__(self) -> str:
         who = self.account or "nobody"
         return f"HttpTransport({self._server!r}, {who}, pid {os.getpid()})"
-
-
-def _checked_server(server: str) -> str:
-    text = server.strip().rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"{without_account(text)!r} is not the address of a server",
-            advice="give a full address, such as https://xnat.example.org",
-        )
-    if parts.username or parts.password:
-        raise ConfigurationError(
-            "a user or a password must not stand in the server's address",
-            server=f"{parts.scheme}://{parts.hostname}",
-            advice="give them as user= and password=, in a configuration file, or in netrc",
-        )
-    if parts.query or parts.fragment:
-        raise ConfigurationError(
-            "the server's address must not have a query or a fragment",
-            server=f"{parts.scheme}://{parts.netloc}{parts.path}",
-        )
-    return text
-
-
-class _Session:
-    """One login session and its connections, apart from who uses them.
-
-    Parameters
-    ----------
-    http : requests.Session
-    rests : callable
-        Tells whether one of its connections is open and not in use.
-    log_out : callable
-        Gets the session and whether to use its connections, and ends it on the server.
-    """
-
-    def __init__(
-        self,
-        http: requests.Session,
-        rests: Callable[[], bool],
-        log_out: Callable[[requests.Session, bool], bool],
-    ) -> None:
-        self.http = http
-        self.opened = False
-        self._rests = rests
-        self._log_out = log_out
-        self._pid = os.getpid()
-
-    def end(self) -> None:
-        """Log out, once, in the process that logged in."""
-        if os.getpid() != self._pid:
-            return
-        opened, self.opened = self.opened, False
-        # when a process ends, the connections are closed already
-        if opened and self._rests():
-            opened = not self._log_out(self.http, True)
-        # first, so that the log-out needs no connection beside those
-        self.http.close()
-        if opened:
-            self._log_out(self.http, False)
-
-
-def _farewell(
-    new_http: Callable[[SharingAdapter], requests.Session], slots: Slots
-) -> requests.Session:
-    return new_http(SharingAdapter(slots, 1, _FAREWELL))
-
-
-def _log_out(
-    server: str, new_http: Callable[[], requests.Session], http: requests.Session, as_it_is: bool
-) -> bool:
-    """End a login session, over its own connections or a new one; return whether it was told."""
-    with nullcontext(http) if as_it_is else new_http() as farewell:
-        if not as_it_is:
-            farewell.cookies.update(http.cookies)
-        try:
-            farewell.delete(server + "/data/JSESSION", timeout=15.0, allow_redirects=False)
-        except requests.RequestException as error:
-            log.debug("log-out from %s failed: %s", server, type(error).__name__)
-            return False
-    return True
-
-
-def without_account(address: str) -> str:
-    """Return an address without what stands before an ``@``."""
-    scheme, mark, rest = address.partition("://")
-    if not mark:
-        return address.rpartition("@")[2]
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -27,7 +27,7 @@ from ...errors import (
     XNATError,
     XNATWarning,
 )
-from ...transport.http import without_account
+from ...transport.server_address import without_account
 from .findings import Finding, error, note, ok, warning
 
 __all__ = ["Archives", "connection_of", "look_at_file"]
