@@ -1,8 +1,12 @@
 """A server with one of everything, a mirror of it, and a client that works offline."""
 
+import json
+import shutil
+
 import pytest
 
-from nipype_xnat import Interface
+from nipype_xnat import Archive, Interface
+from nipype_xnat.archive import Site
 from nipype_xnat.mirror import Wanted, pull
 
 
@@ -42,11 +46,36 @@ def filled(hold, xnat_archive):
     return xnat_archive
 
 
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory, snapshots):
+    """A hand to lay out mirrors of servers that a function has filled: pulled once, then copied."""
+    pulled = {}
+
+    def mirror(folder, server, filling):
+        if filling not in pulled:
+            root = tmp_path_factory.mktemp("pulled")
+            with Archive(root / "archive", Site(durable=False)) as archive:
+                snapshots(filling).put_into(archive)
+                with (
+                    archive.running() as url,
+                    Interface(url, "admin", "admin", cache=root / "cache") as client,
+                ):
+                    pull(client.transport, root / "mirror", [Wanted("P")])
+            pulled[filling] = root / "mirror"
+        shutil.copytree(pulled[filling], folder, symlinks=True)
+        # nothing else in it knows the address
+        description = folder / "mirror.json"
+        values = json.loads(description.read_text())
+        description.write_text(json.dumps({**values, "server": server}))
+        return folder
+
+    return mirror
+
+
 @pytest.fixture
-def mirrored(filled, client, tmp_path):
+def mirrored(filled, mirror, tmp_path):
     """The folder of a mirror of P."""
-    pull(client.transport, tmp_path / "mirror", [Wanted("P")])
-    return tmp_path / "mirror"
+    return mirror(tmp_path / "mirror", filled.url, fill_archive)
 
 
 @pytest.fixture

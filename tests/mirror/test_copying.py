@@ -1,11 +1,15 @@
 """Archive to archive: a mirror of one server is stored on another one."""
 
 import csv
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from mirror.conftest import fill_archive
 
 from nipype_xnat import Archive, Interface, errors
 from nipype_xnat.archive import Site
@@ -68,9 +72,9 @@ def state(archive, project="P"):
     return found
 
 
-@pytest.fixture
-def source(filled, fill, client, tmp_path):
-    """A mirror of P and Q, with long and odd values."""
+def fill_source(fill):
+    """Make P and Q, with long and odd values."""
+    fill_archive(fill)
     fill.put(
         "/data/projects/P/subjects/S3",
         **{"xnat:subjectData/demographics/education": "7", "src": "a & b, ü; 'c' #d?"},
@@ -85,11 +89,31 @@ def source(filled, fill, client, tmp_path):
     fill.put(f"{base}/MR1/scans/7", xsiType="xnat:mrScanData", type="a/b, c", quality="unusable")
     fill.file(f"{base}/MR1/scans/7/resources/NIFTI/files/x.nii", b"x", format="F", content="C")
     fill.put("/data/projects/P/subjects/S3/resources/EMPTY", format="NOTHING")
-    scan = client.select.project("P").subject("S1").experiment("MR1").scan("1")
-    scan.resource("NIFTI data").file("a b & ü.nii").put(b"odd", format="A & B", tags="t1,t2")
-    scan.resource("123").file("x/y+z.txt").put(b"digits")
-    pull(client.transport, tmp_path / "source", [Wanted("P"), Wanted("Q")])
-    return tmp_path / "source"
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        Interface(fill.url, "admin", "admin", cache=cache) as client,
+    ):
+        scan = client.select.project("P").subject("S1").experiment("MR1").scan("1")
+        scan.resource("NIFTI data").file("a b & ü.nii").put(b"odd", format="A & B", tags="t1,t2")
+        scan.resource("123").file("x/y+z.txt").put(b"digits")
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory, snapshots):
+    """A server of P and Q for all tests, which none of them changes; its state; a mirror of it."""
+    folder = tmp_path_factory.mktemp("origin")
+    with Archive(folder / "archive", Site(durable=False)) as archive, archive.running() as url:
+        snapshots(fill_source).put_into(archive)
+        with Interface(url, "admin", "admin", cache=folder / "cache") as client:
+            pull(client.transport, folder / "mirror", [Wanted("P"), Wanted("Q")])
+            states = {project: state(client, project) for project in "PQ"}
+            yield SimpleNamespace(client=client, states=states, mirror=folder / "mirror")
+
+
+@pytest.fixture
+def source(origin, tmp_path):
+    """The test's own copy of the mirror."""
+    return shutil.copytree(origin.mirror, tmp_path / "source", symlinks=True)
 
 
 @pytest.fixture
@@ -111,16 +135,18 @@ def writes(archive):
     ]
 
 
-def test_the_other_server_holds_the_same(source, target, client):
+def test_the_other_server_holds_the_same(source, target, origin):
     archive, there = target
     result = copy(there.transport, source)
     assert result.complete, str(result)
-    for project in "PQ":
-        assert state(there, project) == state(client, project)
+    for project, wanted in origin.states.items():
+        assert state(there, project) == wanted
     made = {(one.kind, one.old_label): one for one in result.elements}
     for label in ("S1", "S3"):
         assert made["subject", label].new_id == there.select.project("P").subject(label).id()
-        assert made["subject", label].old_id == client.select.project("P").subject(label).id()
+        assert (
+            made["subject", label].old_id == origin.client.select.project("P").subject(label).id()
+        )
     assert made["subject", "S1"].new_id != made["subject", "S1"].old_id
     # a second time there is nothing to do, and the number of questions does not grow
     archive.requests.clear()
@@ -131,8 +157,13 @@ def test_the_other_server_holds_the_same(source, target, client):
     assert {one.outcome for one in again.elements} == {"there"}
 
 
-def test_the_number_of_questions_does_not_grow_with_the_elements(source, target, client, fill):
+def test_the_number_of_questions_does_not_grow_with_the_elements(
+    target, client, fill, hold, tmp_path
+):
     archive, there = target
+    hold(fill_source)
+    source = tmp_path / "source"
+    pull(client.transport, source, [Wanted("P"), Wanted("Q")])
     copy(there.transport, source)
     archive.requests.clear()
     copy(there.transport, source)
@@ -162,14 +193,14 @@ def test_a_dry_run_says_it_and_sends_nothing(source, target):
     assert "would be sent" in str(said)
 
 
-def test_a_server_that_demands_reasons_is_given_one(source, client, tmp_path):
+def test_a_server_that_demands_reasons_is_given_one(source, origin, tmp_path):
     site = Site(durable=False, require_change_reason=True)
     with Archive(tmp_path / "strict", site) as archive, archive.running() as url:
         with Interface(url, "admin", "admin", cache=tmp_path / "c3", metadata_age=0) as there:
             refused = copy(there.transport, source)
             assert not refused.complete and "reason" in str(refused)
             assert copy(there.transport, source, reason="moved here").complete
-            assert state(there) == state(client)
+            assert state(there) == origin.states["P"]
 
 
 class Cut:
@@ -197,21 +228,21 @@ class Cut:
 
 
 @pytest.mark.parametrize("after", [1, 17])
-def test_a_copy_may_be_interrupted(source, target, client, after):
+def test_a_copy_may_be_interrupted(source, target, origin, after):
     archive, there = target
     with pytest.raises(errors.CannotReachServer):
         copy(Cut(there.transport, after), source, connections=1)
     archive.requests.clear()
     result = copy(there.transport, source)
     assert result.complete, str(result)
-    for project in "PQ":
-        assert state(there, project) == state(client, project)
+    for project, wanted in origin.states.items():
+        assert state(there, project) == wanted
     archive.requests.clear()
     copy(there.transport, source)
     assert writes(archive) == []
 
 
-def test_a_copy_that_is_cut_again_and_again_ends(source, target, client):
+def test_a_copy_that_is_cut_again_and_again_ends(source, target, origin):
     archive, there = target
     archive.requests.clear()
     cuts = 0
@@ -221,8 +252,8 @@ def test_a_copy_that_is_cut_again_and_again_ends(source, target, client):
             break
         except errors.CannotReachServer:
             cuts += 1
-    for project in "PQ":
-        assert state(there, project) == state(client, project)
+    for project, wanted in origin.states.items():
+        assert state(there, project) == wanted
     # what was answered is not sent again, and of what was cut off nothing twice
     sent = Counter(r.path for r in writes(archive) if "/files" in r.path)
     assert set(sent.values()) == {1}
@@ -299,11 +330,11 @@ def test_what_is_there_with_other_values(source, target, choice):
     assert ["male" in path.read_text() for path in noted] == [True] * (choice == "ours")
 
 
-def test_what_cannot_be_copied_is_told(source, target, client, tmp_path):
+def test_what_cannot_be_copied_is_told(target, origin, tmp_path):
     _, there = target
     held = Folder(tmp_path / "part")
     listed = ("/projects/P/experiments/*/scans/*/resources/NIFTI/files/*",)
-    pull(client.transport, held.root, [Wanted("P", files=listed)])
+    pull(origin.client.transport, held.root, [Wanted("P", files=listed)])
     result = copy(there.transport, held.root)
     assert not result.complete
     left = {(one.kind, one.old_label) for one in result.with_outcome("left out")}

@@ -92,7 +92,7 @@ def test_what_is_done_offline_is_seen_here_and_waits(filled, offline, box, clien
 
 
 def test_a_days_work_offline_and_a_push_end_as_a_days_work_online(
-    filled, client, offline, box, tmp_path
+    filled, client, offline, box, tmp_path, snapshots
 ):
     a_days_work(offline, tmp_path)
     result = push(client.transport, box)
@@ -104,7 +104,7 @@ def test_a_days_work_offline_and_a_push_end_as_a_days_work_online(
     by_push = state(client)
 
     with Archive(tmp_path / "other", Site(durable=False)) as other, other.running() as url:
-        fill_archive(Filler(url))
+        snapshots(fill_archive).put_into(other)
         with Interface(url, "admin", "admin", cache=tmp_path / "c2") as online:
             a_days_work(online, tmp_path)
             assert state(online) == by_push
@@ -175,15 +175,15 @@ def small_work(archive):
     archive.select("/projects/P/subjects/S3").delete()
 
 
-def test_a_push_may_be_interrupted_at_every_request(tmp_path, client, xnat_archive):
+def test_a_push_may_be_interrupted_at_every_request(tmp_path, client, xnat_archive, hold, mirror):
     wanted = None
     after = 1
     while True:
         xnat_archive.archive.reset()
-        small_archive(Filler(xnat_archive.url))
-        box, mirror = tmp_path / f"box{after}", tmp_path / f"mirror{after}"
-        pull(client.transport, mirror, [Wanted("P")])
-        with Interface(offline=True, mirror=mirror, outbox=box) as offline:
+        hold(small_archive)
+        box = tmp_path / f"box{after}"
+        held = mirror(tmp_path / f"mirror{after}", xnat_archive.url, small_archive)
+        with Interface(offline=True, mirror=held, outbox=box) as offline:
             small_work(offline)
         cut = Cut(client.transport, after)
         interrupted = False
