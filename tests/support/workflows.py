@@ -4,6 +4,7 @@ The test's process serves the archive with many threads, and a process with thre
 forked, which is how Nipype's MultiProc makes its workers.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -103,6 +104,8 @@ def run_apart(config, work, plugin, kind="build", within=(), **environment):
 
 def main(config, work, plugin, kind):
     """Resolve, build, run."""
+    # Nipype collects garbage before each job: it need not look at all the modules each time
+    gc.freeze()
     if kind == "query":
         whole = query(config, work)
     else:
