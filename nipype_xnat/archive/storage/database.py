@@ -16,9 +16,13 @@ from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.util import LRUCache
 
 from nipype_xnat.archive.errors import ReadOnly
 from nipype_xnat.archive.storage import schema
+
+#: statements as text, by their shape, for all databases of a process: mirrors and tests open many
+_COMPILED: LRUCache[Any, Any] = LRUCache(1000)
 
 
 def _lower(text: Any) -> str | None:
@@ -48,14 +52,18 @@ class Database:
         self._lock = threading.RLock()
         self._idle: deque[Connection] = deque()
         address = f"{path.resolve().as_uri()}?" + ("mode=ro&immutable=1" if read_only else "")
-        self._engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(
+
+        def connect() -> Any:
+            return sqlite3.connect(
                 address, timeout=30, check_same_thread=False, uri=True, cached_statements=256
-            ),
-            poolclass=sa.QueuePool,
-            pool_size=64,
-            max_overflow=64,
+            )
+
+        pool = sa.QueuePool(connect, pool_size=64, max_overflow=64, dialect=_dialect())
+        self._engine = sa.Engine(
+            pool,
+            _dialect(),
+            sa.make_url("sqlite://"),
+            execution_options={"compiled_cache": _COMPILED},
         )
         synchronous = "FULL" if durable else "OFF"
 
@@ -79,8 +87,9 @@ class Database:
 
         if not read_only:
             with self.change() as connection:
+                made: Any = connection.connection.driver_connection
                 for statement in _making():
-                    connection.exec_driver_sql(statement)
+                    made.execute(statement)
                 _tell_statistics(connection)
             # they are read when a connection is opened
             self._engine.dispose()
@@ -124,6 +133,16 @@ class Database:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+
+@cache
+def _dialect() -> sa.Dialect:
+    """Give the dialect of all databases: what was compiled for another one is no use."""
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        pass  # the dialect learns which SQLite this is
+    engine.dispose()
+    return engine.dialect
 
 
 @cache
