@@ -91,36 +91,35 @@ def fetch(
         work.refuse(record)
     failures: list[Failure] = []
     results: dict[int, Fetched] = {}
-    left: list[int] = []
 
     def give_up(outcome: Outcome) -> bool:
         if work.spare is not None:
             work.spare.one_less()
         results.update(outcome.fetched)
         failures.extend(outcome.failures)
-        left.extend(outcome.left)
-        if any(_is_fatal(error) for _, error in outcome.failures):
+        if not outcome.further or any(_is_fatal(error) for _, error in outcome.failures):
             return True
         return is_common(failures, len(results))
+
+    def missing() -> list[int]:
+        return [index for index in range(len(wanted)) if index not in results]
 
     try:
         for index, record in enumerate(wanted):
             found = work.at_hand(record)
             if found is not None:
                 results[index] = found
-        left = [index for index in range(len(wanted)) if index not in results]
-        tars = tars_of(work, wanted, left, connections)
-        if tars:
-            in_tars = {index for indices in tars for index in indices}
-            left = [index for index in left if index not in in_tars]
-            run_all(
-                [partial(fetch_tar, work, wanted, indices) for indices in tars],
-                threads=min(AT_ONCE, connections),
-                stop=work.stop,
-                give_up=give_up,
-            )
-        if left and not failures:
-            jobs = _alone(work, wanted, sorted(left))
+        run_all(
+            [
+                partial(fetch_tar, work, wanted, indices)
+                for indices in tars_of(work, wanted, missing(), connections)
+            ],
+            threads=min(AT_ONCE, connections),
+            stop=work.stop,
+            give_up=give_up,
+        )
+        if left := missing():
+            jobs = _alone(work, wanted, left)
             work.spare = Spare(cache.scratch, connections, len(jobs))
             run_all(jobs, threads=connections, stop=work.stop, give_up=give_up)
     finally:

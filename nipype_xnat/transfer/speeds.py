@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 
+from ..transport.lifetime import watch_forks
+
 __all__ = ["LARGEST", "MOST", "Speeds", "speeds_of"]
 
 LARGEST = 1 << 20
@@ -21,8 +23,10 @@ MOST = 512 << 20
 _ONE = 0.03  # seconds
 _START = 0.03  # seconds until a tar begins to come
 _TAR = 100e6  # bytes a second
+_FILE = 16 << 10  # bytes of a tar that take as long as a server's and a disk's care for one file
 _NEW = 0.3  # weight of a new measurement
 _VAIN = 10
+_WORST = 1e-5  # seconds a byte; what would be slower is never tried again
 # resources of one tar: a server reads their catalogs before it begins, and a proxy waits a minute
 _FIRST, _AT_LEAST = 100, 4
 _SOON = 5.0  # seconds
@@ -33,10 +37,15 @@ class Speeds:
     """What small files of one server cost."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.after_fork()
         self._one = _ONE
         self._tar = 1 / _TAR
         self._resources = _FIRST
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """Forget who was noting something in the parent."""
+        self._lock = threading.Lock()
 
     def choose_tar(self, files: int, size: int, tars: int, at_once: int, connections: int) -> bool:
         """Choose tars where they are likely to be faster; the other way seems better next time.
@@ -52,7 +61,7 @@ class Speeds:
         """
         with self._lock:
             one_by_one = files * self._one / min(connections, files)
-            tarred = (tars * _START + size * self._tar) / min(at_once, tars)
+            tarred = (tars * _START + (size + files * _FILE) * self._tar) / min(at_once, tars)
             if tarred < one_by_one:
                 self._one *= _FADES
                 return True
@@ -64,10 +73,10 @@ class Speeds:
         with self._lock:
             self._one += _NEW * (seconds - self._one)
 
-    def tar_took(self, seconds: float, size: int) -> None:
-        """Note what a tar took until its files were kept, and their bytes."""
+    def tar_took(self, seconds: float, files: int, size: int) -> None:
+        """Note what a tar took until its files were kept: how many, and their bytes in all."""
         with self._lock:
-            each = max(seconds - _START, 0.0) / max(size, 1)
+            each = min(max(seconds - _START, 0.0) / (size + files * _FILE), _WORST)
             self._tar += (2 * _NEW) * (each - self._tar)
 
     def tar_began(self, seconds: float, resources: int) -> None:
@@ -79,7 +88,7 @@ class Speeds:
     def no_tar(self) -> None:
         """Note that a tar was asked for in vain."""
         with self._lock:
-            self._tar *= _VAIN
+            self._tar = min(self._tar * _VAIN, _WORST)
             self._resources = max(_AT_LEAST, self._resources // 2)
 
     @property
@@ -90,10 +99,8 @@ class Speeds:
 
 
 _known: dict[str, Speeds] = {}
-_lock = threading.Lock()
 
 
 def speeds_of(server: str) -> Speeds:
     """Return what this process knows of a server."""
-    with _lock:
-        return _known.setdefault(server, Speeds())
+    return _known.get(server) or _known.setdefault(server, Speeds())

@@ -9,18 +9,17 @@ from __future__ import annotations
 import logging
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..address import ADDRESS_LIMIT, Address
-from ..errors import XNATError
+from ..errors import CacheError, CannotReachServer, NotLoggedIn, XNATError
 from ..records import Record
 from ..transport import Request
 from ..transport.waiting import while_waiting
 from .delivery import Fetched
 from .failures import Failure
-from .names import name_of_resource
 from .speeds import LARGEST, MOST, speeds_of
 from .untar import members
 from .work import Work, tar_key
@@ -36,6 +35,7 @@ _FEW = 4  # files of which nobody makes a tar
 _LEAST = 4 << 20  # bytes of files for which one more tar is worth while
 _TRIES = 2  # what came of a broken tar is kept, and the rest asked for again
 _BESIDE = 1 << 20  # bytes of other files that are let pass in any case
+_HEADERS = 4 << 10  # bytes of a tar besides the content of one file, amply
 
 
 @dataclass
@@ -46,17 +46,17 @@ class Outcome:
     ----------
     fetched : dict of int to Fetched
     failures : list of Failure
-    left : list of int
-        Files that are to be fetched in another way.
+    further : bool
+        Whether more may be asked for in the same way.
     """
 
     fetched: dict[int, Fetched] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    left: list[int] = field(default_factory=list)
+    further: bool = True
 
 
 class _TooMuch(Exception):
-    """A tar has much beside the files that are wanted of it."""
+    """More comes than the files that are wanted of a tar."""
 
 
 def tars_of(
@@ -81,7 +81,7 @@ def tars_of(
     resources: dict[str, list[int]] = {}
     for index in missing:
         if work.may_be_tarred(records[index]):
-            resources.setdefault(name_of_resource(records[index]), []).append(index)
+            resources.setdefault(records[index].resource_id, []).append(index)
     small = [
         indices
         for indices in resources.values()
@@ -123,7 +123,7 @@ def _kind(record: Record) -> str:
         and not (record.assessor_id or record.assessor_label or record.reconstruction_id)
     )
     if not together:
-        return name_of_resource(record)
+        return record.resource_id
     return "scans" if record.scan_id else "sessions"
 
 
@@ -164,8 +164,8 @@ def _address(records: Sequence[Record]) -> Address:
 def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> Outcome:
     """Bring files into the cache by one tar of their resources.
 
-    What it does not have as it was listed is left to be fetched by itself, and so is what has not
-    come before it breaks, holds much besides, or is refused.
+    What it does not have as it was listed, what has not come before it breaks, and everything if it
+    is refused or holds much besides, is neither fetched nor a failure: it is fetched by itself.
 
     Parameters
     ----------
@@ -188,24 +188,30 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
         for _ in range(_TRIES):
             if len(left) < _FEW:
                 break
-            before = len(left)
-            whole = False
+            broken: Exception | None = None
             try:
                 _take(work, records, left, found, key)
-                whole = True
             except _TooMuch:
                 log.info("beside %s there is more than is wanted", records[left[0]].place)
-                whole = True
             except (XNATError, OSError, tarfile.TarError) as error:
                 # what befalls single files too is told when they are fetched
                 log.info("no tar with %s: %s", records[left[0]].place, error)
-            left = [index for index in left if index not in found.fetched]
-            if len(left) == before:
+                broken = error
+            before, left = left, [index for index in left if index not in found.fetched]
+            if left == before:
                 speeds_of(work.transport.server).no_tar()
-            if whole or len(left) == before:
+                found.further = not _befalls_all(broken)
                 break
-    found.left = left
+            if broken is None:
+                break
     return found
+
+
+def _befalls_all(error: Exception | None) -> bool:
+    """Tell whether other tars would fail likewise."""
+    if isinstance(error, XNATError):
+        return isinstance(error, (CannotReachServer, NotLoggedIn, CacheError))
+    return isinstance(error, OSError)  # of the cache's disk
 
 
 def _take(
@@ -217,26 +223,24 @@ def _take(
         of_size = wanted.setdefault(records[index].size, {})
         of_size.setdefault(records[index].digest.lower(), []).append(index)
     size = _size(records[index] for index in indices)
-    beside = max(_BESIDE, size // 10)
+    most = size + len(indices) * _HEADERS + max(_BESIDE, size // 10)
     address = _address([records[index] for index in indices])
+    # where many resources are too slow, fewer files are asked for instead of the same again
+    request = Request("GET", address, expect="bytes", repeatable=True, hasty=True)
     speeds = speeds_of(work.transport.server)
     began = time.monotonic()
     with (
         work.alive(key) as alive,
+        while_waiting(alive),
         while_waiting(work.stop.check),
-        work.transport.send(Request("GET", address, expect="bytes", repeatable=True)) as answer,
+        work.transport.send(request) as answer,
     ):
         speeds.tar_began(time.monotonic() - began, len({records[i].resource_id for i in indices}))
-        pieces = answer.stream()
+        pieces = _watched(answer.stream(), most, work.stop.check, alive)
         for length, file in members(pieces):
-            work.stop.check()
-            alive()
             digests = wanted.get(length)
             kept = work.keep(file, digests) if digests else None
             if not digests or kept is None:
-                beside -= length
-                if beside < 0:
-                    raise _TooMuch
                 continue
             digest, path = kept
             first, *equal = digests.pop(digest)
@@ -244,6 +248,17 @@ def _take(
             for index in equal:
                 found.fetched[index] = work.came(records[index], path, 0)
         for _ in pieces:  # the connection can be used again
-            work.stop.check()
+            pass
     if not any(wanted.values()):
-        speeds.tar_took(time.monotonic() - began, size)
+        speeds.tar_took(time.monotonic() - began, len(indices), size)
+
+
+def _watched(pieces: Iterable[bytes], most: int, *calls: Callable[[], object]) -> Iterator[bytes]:
+    """Yield what comes, as long as it is not too much, and call something for each piece."""
+    for piece in pieces:
+        for call in calls:
+            call()
+        most -= len(piece)
+        if most < 0:
+            raise _TooMuch
+        yield piece

@@ -38,9 +38,14 @@ def members(pieces: Iterable[bytes]) -> Iterator[tuple[int, IO[bytes]]]:
     tarfile.TarError
         If it is none, or a file of it does not come whole.
     """
-    with tarfile.open(fileobj=_Incoming(pieces), mode="r|", bufsize=_BLOCK) as tar:  # type: ignore[call-overload]
-        while (entry := tar.next()) is not None:
-            tar.members = []  # of a long tar nobody looks back
-            file = tar.extractfile(entry) if entry.isreg() else None
-            if file is not None:
-                yield entry.size, file
+    incoming = _Incoming(pieces)
+    try:
+        with tarfile.open(fileobj=incoming, mode="r|", bufsize=_BLOCK) as tar:  # type: ignore[call-overload]
+            while (entry := tar.next()) is not None:
+                tar.members = []  # of a long tar nobody looks back
+                file = tar.extractfile(entry) if entry.isreg() else None
+                if file is not None:
+                    yield entry.size, file
+    except (ValueError, RecursionError) as error:
+        # what the standard library makes of some damaged headers
+        raise tarfile.ReadError(f"a header makes no sense: {error}") from error

@@ -276,6 +276,7 @@ class Work:
         """Tell whether a file has to be brought, and can be known in a tar."""
         return (
             bool(record.digest)
+            and bool(record.resource_id)
             and record.size is not None
             and not record.prearchive
             and self._decide(record, Here.NOTHING).action is Action.DOWNLOAD

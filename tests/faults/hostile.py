@@ -344,6 +344,9 @@ class Handler(Slow, BaseHTTPRequestHandler):
             return self.answer(numbers[0])
         if behaviour == "no-tar-but-words":
             return self.answer(200, b"<h3>something else</h3>" * 100, "application/x-tar")
+        if behaviour == "tar-drops":
+            self.close_connection = True
+            return None
         sessions = urlsplit(self.path).path.split("/")[3].split(",")
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as bundle:
@@ -355,12 +358,34 @@ class Handler(Slow, BaseHTTPRequestHandler):
                 other = behaviour == "tar-of-others" and number == numbers[0]
                 member = tarfile.TarInfo(f"MR1/scans/1-T1_w/resources/LABEL/files/{name}")
                 member.size = len(data)
+                if behaviour == "nonsense-tar" and number == numbers[0]:
+                    member.pax_headers = {"GNU.sparse.map": "nonsense"}
                 bundle.addfile(member, io.BytesIO(data[::-1] if other else data))
         body = stream.getvalue()
+        if behaviour == "endless-tar" and numbers[0]:
+            body = body[: bundle.offset - 1024]  # without its end
         breaks = behaviour == "broken-tar" or (behaviour == "broken-tar-once" and self.nth == 1)
         ends = behaviour == "tar-ends-early"
         body = body[: numbers[0]] if breaks or ends else body
-        self.packed(body, "application/x-tar", whole=not breaks)
+        self.packed(body, "application/x-tar", whole=not breaks and behaviour != "endless-tar")
+        if behaviour == "endless-tar":
+            self.go_on(numbers[0])
+
+    def go_on(self, kind):
+        """Send two hundred megabytes after all files: zeros, empty members, or a header."""
+        member = tarfile.TarInfo("more")
+        if kind == 2:
+            member.type, member.size = tarfile.XHDTYPE, 1 << 30
+        start = member.tobuf() if kind else b""
+        piece = start * 128 if kind == 1 else bytes(1 << 16)
+        try:
+            for number in range(3_200):
+                data = start + piece if number == 0 else piece
+                self.wfile.write(b"%x\r\n" % len(data) + data + b"\r\n")
+                with self.state.lock:
+                    self.state.bytes_given += len(data)
+        except ConnectionError:
+            return
 
     # -- listings and uploads
 

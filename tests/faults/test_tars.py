@@ -1,5 +1,7 @@
 """Many small files: in tars of their resources where that pays, else by themselves."""
 
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,8 @@ from nipype_xnat.cache import Cache
 from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, fetch
 from nipype_xnat.transfer.speeds import Speeds
+from nipype_xnat.transfer.tars import AT_ONCE
+from nipype_xnat.transport import HttpTransport
 
 NUMBER = 40
 
@@ -147,6 +151,73 @@ def test_what_came_of_a_tar_that_breaks_is_kept(
     assert not list((cache.root / "partial").iterdir())
 
 
+def test_a_header_without_sense_is_no_failure(series, server, transport, cache):
+    records, files = series("nonsense-tar-30")
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == 10
+    assert not list((cache.root / "partial").iterdir())
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2], ids=["zeros", "empty members", "a header"])
+def test_a_tar_without_end_is_left(series, server, transport, cache, kind):
+    records, files = series(f"endless-tar-{kind}")
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == 0
+    assert server.bytes_given < 100_000_000
+
+
+@pytest.mark.parametrize("behaviour", ["no-tar-401", "tar-drops"])
+def test_what_befalls_all_tars_is_not_tried_with_each(server, cache, noise, behaviour):
+    files = {f"{tar}-{n}.dcm": noise(500, seed=(tar, n)) for tar in range(20) for n in range(12)}
+    records = [
+        Record(
+            experiment_id="E1",
+            resource_id=f"{behaviour}-{name.partition('-')[0]}",
+            path=name,
+            size=500,
+            digest=server.store(name, data),
+        )
+        for name, data in files.items()
+    ]
+    transport = HttpTransport(server.url, retries=0)
+    assert contents(fetch(transport, records, cache)) == list(files.values())
+    transport.close()
+    assert server.count(name="") <= AT_ONCE < 20
+    assert alone(server) == len(files)
+
+
+def test_a_tar_that_a_proxy_does_not_wait_for_is_asked_for_once(series, server, transport, cache):
+    records, files = series("no-tar-504")
+    assert contents(fetch(transport, records, cache)) == files
+    assert server.count(name="") == 1
+
+
+def test_many_equal_files_are_no_reason_to_leave_a_tar(series, server, transport, cache, noise):
+    equal = {f"mask-{n:02d}.nii": noise(100_000) for n in range(30)}
+    masks = [
+        Record(
+            experiment_id="E1",
+            resource_id="tarred",
+            path=name,
+            size=len(data),
+            digest=server.store(name, data),
+        )
+        for name, data in equal.items()
+    ]
+    records, files = series("tarred")
+    assert contents(fetch(transport, masks + records, cache)) == [*equal.values(), *files]
+    assert alone(server) == 0 and server.count() == 1
+
+
+def test_a_label_without_address_keeps_no_other_file_from_coming(series, server, transport, cache):
+    records, files = series("tarred")
+    strange = replace(records[0], resource_id="", resource_label="a;b", digest="0" * 32)
+    with pytest.raises(errors.UsageError, match="a;b"):
+        fetch(transport, [*records, strange], cache)
+    asked = server.count()
+    assert contents(fetch(transport, records, cache)) == files and server.count() == asked
+
+
 def test_a_tar_of_much_else_is_not_waited_for(series, server, transport, cache):
     records, files = series("tarred")
     server.data = {"another.nii": bytes(40_000_000), **server.data}
@@ -201,14 +272,14 @@ def test_a_tar_is_tried_first_and_given_up_where_it_is_slow():
     speeds = Speeds()
     assert choice(speeds)
     for _ in range(10):
-        speeds.tar_took(20.0, 30_000_000)
+        speeds.tar_took(20.0, 200, 30_000_000)
         speeds.one_took(0.01)
     assert not choice(speeds)
 
 
 def test_the_slower_way_is_tried_again_after_a_while():
     speeds = Speeds()
-    speeds.tar_took(2.0, 30_000_000)
+    speeds.tar_took(2.0, 200, 30_000_000)
     tries = [choice(speeds) for _ in range(40)]
     assert not tries[0] and any(tries)
 
@@ -228,6 +299,40 @@ def test_a_tar_names_as_many_resources_as_the_server_takes_in_time():
     for _ in range(10):
         speeds.no_tar()
     assert speeds.resources == 4
+
+
+def test_a_server_that_gave_none_for_long_is_tried_again_at_last():
+    speeds = Speeds()
+    for _ in range(1_000):
+        speeds.no_tar()
+    assert any(choice(speeds) for _ in range(500))
+
+
+def test_empty_files_tell_little_of_a_tar():
+    speeds = Speeds()
+    speeds.tar_took(0.2, 40, 0)
+    assert any(choice(speeds) for _ in range(100))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_child_of_a_fork_does_not_wait_for_a_thread_of_its_parent():
+    speeds = Speeds()
+    children = []
+
+    class Forks(float):
+        def __sub__(self, other):  # in the middle of a note
+            child = os.fork()
+            if not child:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(20)
+                speeds.no_tar()
+                os._exit(0)
+            children.append(child)
+            return float(self) - other
+
+    speeds.one_took(Forks(0.01))
+    (child,) = children
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_few_files_on_many_connections_are_faster_alone():
