@@ -183,12 +183,16 @@ class Objects:
             Bytes that an earlier attempt cannot exceed.
         """
         with self._troubles():
-            self._prepare()
+            if not self._prepared:
+                self._prepare()
             place = f"{self._partials}/{name}.{unique_name()}"
-            if not is_md5(name):
-                return Partial(place)
-            leftovers = self._leftovers(name)
-            partial = Partial(place, [path for _, path, _ in leftovers])
+            leftovers = self._leftovers(name) if is_md5(name) else []
+            beside = [path for _, path, _ in leftovers]
+            try:
+                partial = Partial(place, beside)
+            except FileNotFoundError:  # somebody removed the folder
+                self._prepare()
+                partial = Partial(place, beside)
             for size, path, _ in leftovers:
                 if largest is not None and size > largest:
                     continue
@@ -232,12 +236,9 @@ class Objects:
                 # where locks lie, another process published the same and cleared ours away
                 if self._find([self._own], digest, partial.size) is None:
                     raise
-        remove(os.fspath(partial))
-        # who began later, where locks lie, lives and removes what is his, or a prune does
-        leftovers = partial.beside
-        if leftovers is None:
-            leftovers = [path for _, path, _ in self._leftovers(digest)]
-        for path in leftovers:
+        partial.discard()
+        # what others began later, where locks lie, they remove when they are done, or a prune does
+        for path in partial.beside:
             remove(path)
         return Path(target)
 

@@ -6,9 +6,9 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from .hashing import new_md5
+from .writing import remove
 
 __all__ = ["Partial"]
 
@@ -27,7 +27,7 @@ class Partial:
     path : pathlib.Path or str
         Where to make it; nothing may be there.
     beside : sequence of str, optional
-        Where others had begun the same file before this one; none if nobody looked.
+        Where others had begun the same file before this one.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Partial:
         Whether some of the bytes are those of an earlier run.
     """
 
-    def __init__(self, path: Path | str, beside: Sequence[str] | None = None) -> None:
+    def __init__(self, path: Path | str, beside: Sequence[str] = ()) -> None:
         # as text: a thousand small files are a thousand of these
         self._place = os.fspath(path)
         self.beside = beside
@@ -49,7 +49,9 @@ class Partial:
         self._md5 = new_md5()
         self._source: tuple[Path | str, int, int] | None = None
         self._begun = 0
-        self._stream: BinaryIO = open(self._place, "xb")  # noqa: SIM115  (closed by seal, keep or discard)
+        self._discarded = False
+        # pieces come large enough; closed by seal, keep or discard
+        self._stream = open(self._place, "xb", buffering=0)  # noqa: SIM115
 
     @property
     def path(self) -> Path:
@@ -66,7 +68,9 @@ class Partial:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        self._stream.write(data)
+        written = self._stream.write(data)
+        while written < len(data):  # a disk that is full says so at the next attempt
+            written += self._stream.write(memoryview(data)[written:])
         self._md5.update(data)
         self.size += len(data)
         if self.size - self._begun >= _DIRTY:
@@ -76,7 +80,6 @@ class Partial:
         # so that seal() has little left to wait for: a system that is told that pages will not be
         # needed begins to write those down that are not on the disk yet, and keeps them meanwhile
         if hasattr(os, "posix_fadvise"):
-            self._stream.flush()
             with contextlib.suppress(OSError):
                 os.posix_fadvise(
                     self._stream.fileno(),
@@ -114,7 +117,6 @@ class Partial:
         self, mode: int | None = None, mtime_ns: int | None = None, *, durable: bool = True
     ) -> None:
         """Bring all bytes to the disk and close; set permissions and modification time."""
-        self._stream.flush()
         if durable:
             os.fsync(self._stream.fileno())
         self._stream.close()
@@ -122,11 +124,6 @@ class Partial:
             os.utime(self._place, ns=(mtime_ns, mtime_ns))
         if mode is not None:
             os.chmod(self._place, mode)
-
-    def reopen(self) -> None:
-        """Go on writing after :meth:`seal`."""
-        self._stream = open(self._place, "r+b")  # noqa: SIM115
-        self._stream.seek(0, os.SEEK_END)
 
     def keep(self) -> None:
         """Close, and leave the bytes for a later run."""
@@ -148,10 +145,12 @@ class Partial:
                 pass
 
     def discard(self) -> None:
-        """Close and remove."""
+        """Close and remove; nothing is left to do after the first time."""
+        if self._discarded:
+            return
+        self._discarded = True
         try:
             self._stream.close()
         except OSError:
             pass
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._place)
+        remove(self._place)
