@@ -21,6 +21,7 @@ MOST = 512 << 20
 
 # before anything was measured; the tar's is an optimist's, so that it is tried
 _ONE = 0.03  # seconds
+_TURN = 0.002  # of the interpreter, for each file by itself, however many connections there are
 _START = 0.03  # seconds until a tar begins to come
 _TAR = 100e6  # bytes a second
 _FILE = 16 << 10  # bytes of a tar that take as long as a server's and a disk's care for one file
@@ -60,7 +61,7 @@ class Speeds:
             Most requests at once for single files.
         """
         with self._lock:
-            one_by_one = files * self._one / min(connections, files)
+            one_by_one = files * max(self._one / min(connections, files), _TURN)
             tarred = (tars * _START + (size + files * _FILE) * self._tar) / min(at_once, tars)
             if tarred < one_by_one:
                 self._one *= _FADES
