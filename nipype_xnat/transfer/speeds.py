@@ -22,6 +22,7 @@ MOST = 512 << 20
 # before anything was measured; the tar's is an optimist's, so that it is tried
 _ONE = 0.03  # seconds
 _TURN = 0.002  # of the interpreter, for each file by itself, however many connections there are
+_FAR = 0.2  # seconds of a round trip to the other side of the world
 _START = 0.03  # seconds until a tar begins to come
 _TAR = 100e6  # bytes a second
 _FILE = 16 << 10  # bytes of a tar that take as long as a server's and a disk's care for one file
@@ -40,6 +41,7 @@ class Speeds:
     def __init__(self) -> None:
         self.after_fork()
         self._one = _ONE
+        self._one_seen = False
         self._tar = 1 / _TAR
         self._resources = _FIRST
         watch_forks(self)
@@ -73,6 +75,7 @@ class Speeds:
         """Note what a file took, from the request until it was kept."""
         with self._lock:
             self._one += _NEW * (seconds - self._one)
+            self._one_seen = True
 
     def tar_took(self, seconds: float, files: int, size: int) -> None:
         """Note what a tar took until its files were kept: how many, and their bytes in all."""
@@ -83,6 +86,8 @@ class Speeds:
     def tar_began(self, seconds: float, resources: int) -> None:
         """Note after what time a tar of so many resources began to come."""
         with self._lock:
+            if not self._one_seen:  # the way to the server is as long for a file
+                self._one = max(self._one, min(seconds, _FAR))
             fit = int(_SOON * resources / max(seconds, 1e-3))
             self._resources = max(_AT_LEAST, min(fit, 2 * max(resources, self._resources)))
 

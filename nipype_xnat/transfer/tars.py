@@ -226,7 +226,7 @@ def _take(
     most = size + len(indices) * _HEADERS + max(_BESIDE, size // 10)
     address = _address([records[index] for index in indices])
     # where many resources are too slow, fewer files are asked for instead of the same again
-    request = Request("GET", address, expect="bytes", repeatable=True, hasty=True)
+    request = Request("GET", address, expect="bytes", hasty=True)
     speeds = speeds_of(work.transport.server)
     began = time.monotonic()
     with (

@@ -290,6 +290,17 @@ def test_a_server_that_gives_none_is_not_asked_each_time():
     assert not choice(speeds)
 
 
+def test_a_file_is_thought_to_take_a_round_trip_as_the_tar_did():
+    near, far = Speeds(), Speeds()
+    for speeds, seconds in ((near, 0.001), (far, 0.2)):
+        speeds.tar_began(seconds, 1)
+        speeds.tar_took(2.0, 200, 30_000_000)
+    assert choice(far) and not choice(near)
+    for _ in range(10):
+        far.one_took(0.02)
+    assert not choice(far), "what was measured counts"
+
+
 def test_a_tar_names_as_many_resources_as_the_server_takes_in_time():
     speeds = Speeds()
     speeds.tar_began(0.01, speeds.resources)
