@@ -181,10 +181,10 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
         for index in indices:
             # another process may have fetched it while this one waited
             here = work.at_hand(records[index])
-            if here is None:
-                left.append(index)
-            else:
+            if here is not None:
                 found.fetched[index] = here
+            elif work.may_be_tarred(records[index]):
+                left.append(index)
         for _ in range(_TRIES):
             if len(left) < _FEW:
                 break

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, fetch
 from nipype_xnat.transfer.speeds import Speeds
 from nipype_xnat.transfer.tars import AT_ONCE
+from nipype_xnat.transfer.work import tar_key
 from nipype_xnat.transport import HttpTransport
 
 NUMBER = 40
@@ -247,6 +250,32 @@ def test_what_is_here_is_not_fetched_with_the_rest(series, server, transport, ca
     fetched = fetch(transport, records, cache)
     assert contents(fetched) == files
     assert [item.action for item in fetched[:30]] == [Action.USE] * 30
+
+
+def test_what_another_process_brought_meanwhile_is_listed_and_not_fetched_again(
+    series, server, transport, tmp_path
+):
+    records, files = series("tarred")
+    server.catalog["tarred"] = {record.path: (record.size, record.digest) for record in records}
+    waits = threading.Event()
+
+    class Telling(Cache):
+        def lock(self, name, check=lambda: None):
+            waits.set()
+            return super().lock(name, check)
+
+    other = Cache(tmp_path / "cache")
+    with ThreadPoolExecutor() as pool:
+        with other.lock(tar_key(records)):
+            coming = pool.submit(fetch, transport, records, Telling(other.root))
+            assert waits.wait(20)
+            for record, data in zip(records, files, strict=True):
+                new = other.partial("tar")
+                new.write(data)
+                other.publish(new, record.digest)
+        fetched = coming.result()
+    assert contents(fetched) == files and {item.action for item in fetched} == {Action.USE}
+    assert server.count() == 1, "the listing"
 
 
 def test_two_failing_files_are_named_and_the_others_kept(series, server, transport, cache):
