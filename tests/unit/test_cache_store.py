@@ -71,6 +71,22 @@ def test_a_folder_that_another_thread_makes_at_the_same_moment(cache, monkeypatc
     assert refused == [str(path)] and cache.find(digest, 5) == path
 
 
+def test_disk_that_is_full_in_the_middle_of_a_piece(cache):
+    """The system takes a part of it, and tells the rest at the next attempt only."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    partial = cache.partial("0" * 32)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            partial.write(b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert partial.path.stat().st_size == 60_000
+    partial.discard()
+    assert list((cache.root / "partial").iterdir()) == []
+
+
 @pytest.mark.parametrize("digest", ["", "x", "../../../etc/passwd", "0" * 31, "g" * 32])
 def test_what_is_no_digest_is_never_a_path(cache, digest):
     assert cache.find(digest) is None
