@@ -5,6 +5,7 @@ import pytest
 from nipype_xnat import F
 from nipype_xnat.errors import BadRequest, CriteriaError, UsageError
 from nipype_xnat.search import Query, Table
+from support.listening import Listening
 
 MR = "xnat:mrSessionData"
 COLUMNS = [f"{MR}/SESSION_ID", f"{MR}/LABEL", f"{MR}/AGE", "xnat:subjectData/GENDER"]
@@ -27,23 +28,8 @@ def aged(client, hold):
     return client
 
 
-class Counting:
-    """A transport that counts what goes through it."""
-
-    def __init__(self, inner):
-        self.inner = inner
-        self.asked = []
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
-
-    def send(self, request):
-        self.asked.append(request.asked)
-        return self.inner.send(request)
-
-
 def counted(client):
-    client._transport = Counting(client._transport)
+    client._transport = Listening(client._transport)
     return client._transport.asked
 
 

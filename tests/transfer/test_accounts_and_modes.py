@@ -10,23 +10,14 @@ from nipype_xnat import Interface, errors
 from nipype_xnat.cache import Cache, Mode
 from nipype_xnat.transfer import Action, fetch, put
 from nipype_xnat.transport import Credentials, HttpTransport
+from support.listening import Listening
 
 FILE = "/projects/P/subjects/S/experiments/MR1/scans/1/resources/NIFTI/files/t1.nii"
 
 
-class Counting:
-    """A transport that counts what goes through it."""
-
-    def __init__(self, inner):
-        self.inner = inner
-        self.asked = []
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
-
-    def send(self, request):
-        self.asked.append(f"{request.method} {request.address.path.rpartition('/')[2]}")
-        return self.inner.send(request)
+def last_name(request):
+    """The method of a request, and the last part of its address."""
+    return f"{request.method} {request.address.path.rpartition('/')[2]}"
 
 
 @pytest.fixture
@@ -61,7 +52,8 @@ def transport(archive):
     opened = []
 
     def make(name):
-        opened.append(Counting(HttpTransport(archive.url, Credentials(name, "secret"))))
+        connection = HttpTransport(archive.url, Credentials(name, "secret"))
+        opened.append(Listening(connection, last_name))
         return opened[-1]
 
     yield make

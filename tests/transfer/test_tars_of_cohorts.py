@@ -9,6 +9,7 @@ from nipype_xnat.archive import Archive, Site
 from nipype_xnat.records import Record
 from nipype_xnat.transfer import fetch, put
 from support.filler import Filler
+from support.listening import Listening
 
 SESSIONS = 12
 
@@ -29,21 +30,6 @@ def filled(fill):
         project = "P" if number % 3 else "Q"
         scans = {str(place): (what, held) for place, (what, held) in enumerate(files.items(), 1)}
         fill.session(project, f"S{number:02d}", f"{project}{number:02d}_MR", scans)
-
-
-class Listening:
-    """A transport that notes what goes through it."""
-
-    def __init__(self, inner):
-        self.inner = inner
-        self.asked = []
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
-
-    def send(self, request):
-        self.asked.append(str(request.address))
-        return self.inner.send(request)
 
 
 @pytest.fixture
