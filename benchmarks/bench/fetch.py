@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,14 @@ def run(setting: Setting) -> Subject:
                     text = f"{name}, {threads} threads" if threads > 1 else name
                     partly[text] = partial(way, link.url, few, to, threads)
             slow = in_turn(partly, min(setting.rounds, 3), site, before=fresh)
-        fetching.emptied(to)
+    refusing = replace(shape, lists=False)
+    with serving(archive_of(refusing, setting.folder), refusing.site) as site:
+        same = fetching.listed(site.url)
+        with site.link(RTT) as link:
+            name = "nipype_xnat, lists refused"
+            way = {name: partial(fetching.ours, link.url, same, to, CONNECTIONS)}
+            done |= in_turn(way, setting.rounds, site, before=fresh)
+    fetching.emptied(to)
     assert all(one.result == sessions * SIZE for one in done.values()), done
     fixed = {name: slow.pop(f"connect {name}") for name in ("pyxnat", "xnatpy")}
     assert all(one.result == part * SIZE for one in slow.values()), slow
@@ -63,7 +71,8 @@ def run(setting: Setting) -> Subject:
     found.say(
         f"One file a session, {RTT} ms a round trip, {CONNECTIONS} connections (peers: one, or "
         f"{peers.THREADS} threads). The list is known to all; log-in counts. The peers' figures "
-        f"are computed from {part} files. nipype_xnat checks each file's size and MD5 and "
+        f"are computed from {part} files. Where lists are refused, each file is asked for by "
+        "itself. nipype_xnat checks each file's size and MD5 and "
         "publishes it in its cache; curl and the peers check nothing."
     )
     found.table(["way", "requests", "time", "times ours"], rows)
