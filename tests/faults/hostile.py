@@ -364,6 +364,11 @@ class Handler(Slow, BaseHTTPRequestHandler):
         body = stream.getvalue()
         if behaviour == "endless-tar" and numbers[0]:
             body = body[: bundle.offset - 1024]  # without its end
+        if behaviour == "stalled-tar":
+            self.packed(body[: numbers[0]], "application/x-tar", whole=False)
+            self.wfile.flush()
+            self.state.release.wait(60)
+            return None
         breaks = behaviour == "broken-tar" or (behaviour == "broken-tar-once" and self.nth == 1)
         ends = behaviour == "tar-ends-early"
         body = body[: numbers[0]] if breaks or ends else body

@@ -1,7 +1,10 @@
 """Many small files: in tars of their resources where that pays, else by themselves."""
 
+import contextlib
+import io
 import os
 import signal
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +17,7 @@ from nipype_xnat.records import Record
 from nipype_xnat.transfer import Action, fetch
 from nipype_xnat.transfer.speeds import Speeds
 from nipype_xnat.transfer.tars import AT_ONCE
+from nipype_xnat.transfer.untar import members
 from nipype_xnat.transfer.work import tar_key
 from nipype_xnat.transport import HttpTransport
 
@@ -167,6 +171,35 @@ def test_a_tar_without_end_is_left(series, server, transport, cache, kind):
     assert contents(fetch(transport, records, cache)) == files
     assert alone(server) == 0
     assert server.bytes_given < 100_000_000
+
+
+def test_a_tar_that_stalls_is_not_waited_for_longer_than_a_file(series, server, cache):
+    records, files = series("stalled-tar-50000")
+    transport = HttpTransport(server.url, timeout=(60.0, 0.5))
+    assert contents(fetch(transport, records, cache)) == files
+    transport.close()
+    assert (server.count(name=""), alone(server)) == (2, NUMBER - 13)
+    assert not list((cache.root / "partial").iterdir())
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_cut_at_any_byte_gives_whole_files_only(form, noise):
+    files = [noise(600, seed=seed) for seed in range(2)]
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=form) as tar:
+        for seed, data in enumerate(files):
+            member = tarfile.TarInfo(f"{'long' * 30}-{seed}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    body = stream.getvalue()[: tar.offset]
+    for cut in range(len(body)):
+        came = []
+        with contextlib.suppress(tarfile.TarError):
+            for size, file in members([body[at : min(at + 999, cut)] for at in range(0, cut, 999)]):
+                assert size == 600
+                came.append(file.read())
+        assert came == files[: len(came)]
+    assert came == files
 
 
 @pytest.mark.parametrize("behaviour", ["no-tar-401", "tar-drops"])
