@@ -72,6 +72,7 @@ def ask(tmp_path_factory):
     with Archive(tmp_path_factory.mktemp("bodies"), Site(durable=False)) as archive:
         archive.add_user("someone", "secret")
         with archive.running() as url, requests.Session() as http:
+            http.trust_env = False
             http.post(url + "/data/JSESSION", auth=("admin", "admin")).raise_for_status()
             session = fill(http, url)
             file = "/data/projects/P/subjects/S1/experiments/MR1/scans/1/resources/N/files/a.txt"

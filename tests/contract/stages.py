@@ -121,6 +121,7 @@ class Rights(State):
             self.ask("PUT", f"/data/projects/{{pub}}/subjects/Spub/projects/{{{key}}}", 200)
         client = requests.Session()
         client.headers["User-Agent"] = "contract"
+        client.trust_env = self.http.trust_env
         login = ("ct_member", "secret")
         client.post(self.url + "/data/JSESSION", auth=login).raise_for_status()
         self.people["main"] = client

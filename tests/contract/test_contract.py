@@ -15,6 +15,7 @@ def _client(row, state):
     if row.anonymous:
         client = requests.Session()
         client.headers["User-Agent"] = "contract"
+        client.trust_env = state.http.trust_env
         return client
     if not row.account:
         return state.http
@@ -26,6 +27,7 @@ def _client(row, state):
     if row.account not in state.people:
         client = state.people[row.account] = requests.Session()
         client.headers["User-Agent"] = "contract"
+        client.trust_env = state.http.trust_env
         client.post(
             state.url + "/data/JSESSION", auth=(f"ct_{row.account}", "secret")
         ).raise_for_status()

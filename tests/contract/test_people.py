@@ -126,6 +126,7 @@ def peopled(tmp_path_factory):
             clients[role].post(url + "/data/JSESSION", auth=(f"ct_{role}", "secret"))
         for client in clients.values():
             client.headers["User-Agent"] = "contract"
+            client.trust_env = False
 
         def begin(access):
             state.ask("PUT", f"/data/projects/{{p}}/accessibility/{access}", 200)
