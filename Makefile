@@ -7,8 +7,10 @@ FOLDER ?= demo-data
 BENCH ?= benchmark-data/venv
 OPTIONS ?=
 BIN := $(VENV)/bin
-# one more than a small machine has processors: much is waited for, as by the jobs of clusters
-WORKERS ?= 3
+# two more than a small machine has processors: much is waited for, as by the jobs of clusters
+WORKERS ?= 4
+# modules are compiled when they are first imported, as few of all those in the packages are
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help demo test lint bench bench-archive bench-cluster docs build clean
 
@@ -26,16 +28,16 @@ help:
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(INSTALL) --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "installing the package with what the demo needs into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	$(INSTALL) --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "installing the package with what the tests need into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -68,11 +70,11 @@ bench-cluster: $(VENV)/.test
 	$(BIN)/python benchmarks/cluster_cohort.py $(OPTIONS)
 
 docs: $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs>=1.5,<2'
+	$(INSTALL) 'mkdocs>=1.5,<2'
 	$(BIN)/mkdocs build --site-dir build/site
 
 build: $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(INSTALL) build
 	$(BIN)/python -m build
 
 clean:
