@@ -55,11 +55,11 @@ class Work:
         """Requests that a selection and a fetch may take.
 
         Tars of a hundred resources at most, four at least; and one a file where digests are
-        lacking, or lists are refused, for which the tars are asked in vain.
+        lacking, or lists are refused: then tars and their halves are asked for in vain.
         """
         tars = 4 + math.ceil(self.files / 100)
-        alone = not (self.shape.lists and self.shape.digests)
-        return self.selecting + tars + (self.files if alone else 0)
+        alone = 0 if self.shape.lists and self.shape.digests else self.files + 2 * tars
+        return self.selecting + tars + alone
 
     @property
     def warm(self) -> int:

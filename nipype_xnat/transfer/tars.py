@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..address import ADDRESS_LIMIT, Address
-from ..errors import CacheError, CannotReachServer, NotLoggedIn, XNATError
+from ..errors import (
+    BadRequest,
+    CacheError,
+    CannotReachServer,
+    NotAllowed,
+    NotFound,
+    NotLoggedIn,
+    ServerBroken,
+    XNATError,
+)
 from ..records import Record
 from ..transport import Request
 from ..transport.waiting import while_waiting
@@ -35,6 +44,8 @@ _FEW = 4  # files of which nobody makes a tar
 _LEAST = 4 << 20  # bytes of files for which one more tar is worth while
 _TRIES = 2  # what came of a broken tar is kept, and the rest asked for again
 _BESIDE = 1 << 20  # bytes of other files that are let pass in any case
+_REFUSALS = (BadRequest, NotAllowed, NotFound, ServerBroken)
+_PASSING = (429, 502, 503, 504)
 _HEADERS = 4 << 10  # bytes of a tar besides the content of one file, amply
 
 
@@ -185,26 +196,53 @@ def fetch_tar(work: Work, records: Sequence[Record], indices: Sequence[int]) -> 
                 found.fetched[index] = here
             elif work.may_be_tarred(records[index]):
                 left.append(index)
-        for _ in range(_TRIES):
-            if len(left) < _FEW:
-                break
-            broken: Exception | None = None
-            try:
-                _take(work, records, left, found, key)
-            except _TooMuch:
-                log.info("beside %s there is more than is wanted", records[left[0]].place)
-            except (XNATError, OSError, tarfile.TarError) as error:
-                # what befalls single files too is told when they are fetched
-                log.info("no tar with %s: %s", records[left[0]].place, error)
-                broken = error
+        here_before = len(found.fetched)
+        refused = left if _bring(work, records, left, found, key) else []
+        while refused:
+            halves = _halves(records, refused)
+            bad = [half for half in halves if _bring(work, records, half, found, key)]
+            # one resource spoils a tar; where both halves are refused, lists may be
+            refused = bad[0] if len(bad) == 1 else []
+        if left and len(found.fetched) == here_before:
+            speeds_of(work.transport.server).no_tar()
+    return found
+
+
+def _bring(
+    work: Work, records: Sequence[Record], indices: Sequence[int], found: Outcome, key: str
+) -> bool:
+    """Bring files by a tar; return whether the server refused it."""
+    left = list(indices)
+    for _ in range(_TRIES):
+        if len(left) < _FEW:
+            break
+        try:
+            _take(work, records, left, found, key)
+        except _TooMuch:
+            log.info("beside %s there is more than is wanted", records[left[0]].place)
+            break
+        except (XNATError, OSError, tarfile.TarError) as error:
+            # what befalls single files too is told when they are fetched
+            log.info("no tar with %s: %s", records[left[0]].place, error)
             before, left = left, [index for index in left if index not in found.fetched]
             if left == before:
-                speeds_of(work.transport.server).no_tar()
-                found.further = not _befalls_all(broken)
-                break
-            if broken is None:
-                break
-    return found
+                found.further = not _befalls_all(error)
+                return isinstance(error, _REFUSALS) and error.status not in _PASSING
+        else:
+            break
+    return False
+
+
+def _halves(records: Sequence[Record], indices: Sequence[int]) -> list[list[int]]:
+    """Part files by their resources; those of one are not parted."""
+    numbers = list(dict.fromkeys(records[index].resource_id for index in indices))
+    if len(numbers) == 1:
+        return []
+    first = set(numbers[: len(numbers) // 2])
+    return [
+        [index for index in indices if (records[index].resource_id in first) is which]
+        for which in (True, False)
+    ]
 
 
 def _befalls_all(error: Exception | None) -> bool:

@@ -41,6 +41,7 @@ class Hostile:
         self.disk = {}  # resource -> {path: (size, md5)}
         self.catalog = {}  # resource -> {path: (size, md5)}
         self.version = {}
+        self.broken_catalogs = set()
         self.digests = True
         self.breaking = lambda: None  # called before a connection is broken within an upload
         self.inside = self.met = 0
@@ -347,6 +348,8 @@ class Handler(Slow, BaseHTTPRequestHandler):
         if behaviour == "tar-drops":
             self.close_connection = True
             return None
+        if self.state.broken_catalogs.intersection(self.behaviour.split(",")):
+            return self.answer(404, b"<h3>Unable to find file.</h3>", "text/html")
         sessions = urlsplit(self.path).path.split("/")[3].split(",")
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as bundle:

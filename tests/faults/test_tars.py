@@ -92,11 +92,8 @@ def test_resources_without_numbers_take_a_tar_each(server, transport, cache, noi
     assert (server.count(), alone(server)) == (3, 0)
 
 
-@pytest.mark.parametrize("length", [12, 30])
-def test_a_cohort_takes_as_few_tars_as_server_and_addresses_allow(
-    server, transport, cache, noise, tmp_path, length
-):
-    sessions = [f"E{n:0{length - 1}d}" for n in range(600)]
+def cohort_of(sessions, server, noise):
+    """The records of one file of each session, in a resource of its own, and the files."""
     files = [noise(300, seed=session) for session in sessions]
     records = [
         Record(
@@ -109,6 +106,26 @@ def test_a_cohort_takes_as_few_tars_as_server_and_addresses_allow(
         )
         for number, (session, data) in enumerate(zip(sessions, files, strict=True))
     ]
+    return records, files
+
+
+@pytest.mark.parametrize(("broken", "tars", "single"), [(0, 1, 0), (1, 10, 7), (100, 3, 100)])
+def test_a_broken_catalog_spoils_no_whole_tar(
+    server, transport, cache, noise, broken, tars, single
+):
+    records, files = cohort_of([f"E{n:05d}" for n in range(100)], server, noise)
+    server.broken_catalogs = {record.resource_id for record in records[-broken or 100 :]}
+    assert contents(fetch(transport, records, cache)) == files
+    assert alone(server) == single
+    assert server.count(name="") == tars
+
+
+@pytest.mark.parametrize("length", [12, 30])
+def test_a_cohort_takes_as_few_tars_as_server_and_addresses_allow(
+    server, transport, cache, noise, tmp_path, length
+):
+    sessions = [f"E{n:0{length - 1}d}" for n in range(600)]
+    records, files = cohort_of(sessions, server, noise)
     assert contents(fetch(transport, records, cache)) == files
     assert alone(server) == 0 and server.count() == 6, (
         "a hundred of them, as long as little is known"
