@@ -226,7 +226,7 @@ def _bring(
             log.info("no tar with %s: %s", records[left[0]].place, error)
             before, left = left, [index for index in left if index not in found.fetched]
             if left == before:
-                found.further = not _befalls_all(error)
+                found.further = found.further and not _befalls_all(error)
                 return isinstance(error, _REFUSALS) and error.status not in _PASSING
         else:
             break
@@ -245,7 +245,7 @@ def _halves(records: Sequence[Record], indices: Sequence[int]) -> list[list[int]
     ]
 
 
-def _befalls_all(error: Exception | None) -> bool:
+def _befalls_all(error: Exception) -> bool:
     """Tell whether other tars would fail likewise."""
     if isinstance(error, XNATError):
         return isinstance(error, (CannotReachServer, NotLoggedIn, CacheError))
