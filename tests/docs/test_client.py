@@ -43,5 +43,7 @@ def test_the_page(xnat_archive, tmp_path, capsys):
         "P.svg",
         "calls.har",
     }
+    assert {one.path.read_bytes() for one in names["fetched"]} == {b"a"}
+    assert "ann_MR a.nii " in said and "ben_MR a.nii " in said
     assert names["frame"]["label"].tolist()
     assert names["graph"].number_of_nodes() == 5
