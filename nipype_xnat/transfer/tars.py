@@ -118,7 +118,7 @@ def tars_of(
     files = sum(map(len, tars))
     size = _size(records[index] for tar in tars for index in tar)
     pays = speeds.choose_tar(files, size, len(tars), min(AT_ONCE, connections), connections)
-    log.debug("%d files come %s", files, f"in {len(tars)} tars" if pays else "one by one")
+    log.debug("%d files: %s", files, f"tars: {len(tars)}" if pays else "one by one")
     return tars if pays else []
 
 

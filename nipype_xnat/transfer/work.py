@@ -333,8 +333,10 @@ class Work:
         return self.names
 
     def _tell(self, record: Record, action: Action, reason: str, came: int, size: int) -> None:
-        if log.isEnabledFor(logging.INFO):
-            log.info("%s %s: %s (%d bytes came)", action, record.place, reason, came)
+        # of a cohort that is here a line a file says little
+        level = logging.DEBUG if action is Action.USE else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, "%s %s: %s (%d bytes came)", action, record.place, reason, came)
         if self.report.heard:
             self.report(record.place, size, size, action.value, finished=True)
 
