@@ -178,6 +178,7 @@ def in_turn(
                 continue
             if before is not None:
                 before()
+            os.sync()  # none waits for what another one left to be written
             if site is not None:
                 site.requests()
             began = time.perf_counter()
